@@ -1,0 +1,29 @@
+//! narthex: a Prometheus-compatible metrics agent for small machines at the edge.
+//!
+//! This file is the map. A sample travels through the rooms in this order: `discovery` finds
+//! targets, `scrape` fetches and parses their pages into blocks, `wal` keeps the blocks on disk,
+//! `remote` delivers them. The four engines never import one another: they meet in `model` and
+//! are joined in `agent`. A room may use only rooms of a lower rank (`tests/tidy.rs` holds that);
+//! `ARCHITECTURE.md` draws the threads and the channels between them.
+
+// Rank 0: every capacity and deadline.
+pub mod limits;
+
+// Rank 1: the doors to the operating system, the data, the bytes.
+pub mod bytes;
+pub mod model;
+pub mod sys;
+
+// Rank 2: pure transformations, and our own metrics and log.
+
+// Rank 3: text in, a valid configuration or an error with file, line and key path out.
+
+// Rank 4: sockets, TLS, names.
+
+// Rank 5: the engines, which never know one another.
+
+// Rank 6: what looks at the engines from outside, and the embedded receiver.
+
+// Rank 7: joins everything and supervises it.
+
+// Rank 8: flags and exit statuses.

@@ -1,0 +1,90 @@
+//! Every capacity, size and deadline of the program: a name with its unit, and the reason.
+//!
+//! A number that bounds something a peer, a file or a user can grow stands here and nowhere else.
+//! Values that Prometheus fixes say so; where a configuration key exists, the constant is its
+//! default.
+
+mod client;
+mod discovery;
+mod remote;
+mod scrape;
+mod server;
+mod wal;
+
+use std::time::Duration;
+
+pub use self::client::*;
+pub use self::discovery::*;
+pub use self::remote::*;
+pub use self::scrape::*;
+pub use self::server::*;
+pub use self::wal::*;
+
+/// Stack of every thread. Address space only: pages are taken when touched. Deep enough for a TLS
+/// handshake and for the regex compiler, which are the deepest callers we have.
+pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
+
+/// Times before this (2026-01-01 UTC) cannot be right: the program did not exist.
+pub const CLOCK_PLAUSIBLE_AFTER_MS: i64 = 1_767_225_600_000;
+
+/// How long a clock that lies behind the newest time in the log holds sending back before it is
+/// believed: long enough for a time service to start on a slow link.
+pub const CLOCK_DOUBT_MAX: Duration = Duration::from_secs(600);
+
+/// A difference between both clocks that counts as a step; slewing stays below it for hours.
+pub const CLOCK_STEP_MIN: Duration = Duration::from_secs(1);
+
+/// Bytes of one configuration file. Far above any real one (50,000 static targets are about
+/// 2 MB); bounds what a wrong path, say a log, can make us read.
+pub const CONFIG_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Nodes of a YAML document with every alias written out. A file that needs no aliases is bounded
+/// by its size; this stops the few lines that unfold into gigabytes.
+pub const YAML_NODES: usize = 1_000_000;
+
+/// Nesting of a YAML document. Prometheus's deepest section has eight levels; reading and dropping
+/// the tree recurses, so this also bounds the stack.
+pub const YAML_DEPTH: usize = 64;
+
+/// Files that one pattern of `scrape_config_files` may match; a guard against `/*`.
+pub const SCRAPE_CONFIG_FILES: usize = 10_000;
+
+/// Longest regular expression of a rule. Alternations of every metric name of a job fit.
+pub const REGEX_SOURCE_BYTES_MAX: usize = 256 * 1024;
+
+/// Memory of one compiled expression; larger ones are refused, as RE2 does.
+pub const REGEX_PROGRAM_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Memory that one thread may spend on speeding up one expression.
+pub const REGEX_CACHE_BYTES_MAX: usize = 512 * 1024;
+
+/// Deepest nesting of groups in an expression: keeps the compiler's recursion within a stack.
+pub const REGEX_NESTING_MAX: u32 = 200;
+
+/// Highest count in a repetition such as `a{1000}`; RE2's own limit.
+pub const REGEX_REPEAT_MAX: u32 = 1000;
+
+/// Keys of one keyed rate limiter. More than the endpoints and jobs of a large configuration, and
+/// small enough that a flood of distinct keys costs a few kilobytes.
+pub const RATE_LIMIT_KEYS_MAX: usize = 256;
+
+/// Bytes of one log line. A pipe takes this much at once or nothing (`PIPE_BUF`), so lines of
+/// several threads never mix and a write to a pipe with room never blocks.
+pub const LOG_LINE_BYTES_MAX: usize = 4096;
+
+/// Milliseconds that a log line waits for a full pipe before it is dropped and counted.
+pub const LOG_WAIT_MS: i64 = 20;
+
+/// Signals that wait for the main thread. One of each kind is enough: they ask for the same.
+pub const SIGNALS_CAPACITY: usize = 4;
+
+/// Requests of the web side that wait for main; more are refused.
+pub const LIFE_REQUESTS: usize = 4;
+
+/// How often main looks after the clocks, the threads and the configuration files. A wall clock
+/// that steps is noticed that late; each round is one wake-up of an idle process.
+pub const LIFE_ROUND: Duration = Duration::from_secs(1);
+
+/// Observations that the quantiles of a summary are computed from, 8 bytes each: enough that the
+/// 99th hundredth is more than the largest one.
+pub const SUMMARY_WINDOW: usize = 256;

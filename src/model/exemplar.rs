@@ -1,0 +1,14 @@
+//! Exemplars: a sample's link to a trace.
+
+use super::labels::Labels;
+
+/// An exemplar of one sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Its own labels, usually a trace id; at most 128 characters in all.
+    pub labels: Labels,
+    /// The observed value.
+    pub value: f64,
+    /// Milliseconds since 1970; none means the time of the scrape.
+    pub timestamp_ms: Option<i64>,
+}

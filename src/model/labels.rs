@@ -1,0 +1,251 @@
+//! Label sets: sorted by name, names unique, no empty values.
+
+use std::fmt;
+
+/// The name of the label that holds the metric name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// One label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    /// Name: any non-empty UTF-8.
+    pub name: Box<str>,
+    /// Value: any UTF-8, never empty inside a [`Labels`].
+    pub value: Box<str>,
+}
+
+/// An immutable label set, sorted by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Labels(Box<[Label]>);
+
+impl Labels {
+    /// Collects pairs. Later pairs win over earlier ones of the same name; empty values remove.
+    pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Labels
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name.as_ref(), value.as_ref());
+        }
+        builder.build()
+    }
+
+    /// The value of `name`, if the set has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let index = self
+            .0
+            .binary_search_by(|label| (*label.name).cmp(name))
+            .ok()?;
+        Some(&self.0[index].value)
+    }
+
+    /// The labels in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|label| (&*label.name, &*label.value))
+    }
+
+    /// The label at `index` in the order of names.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(&str, &str)> {
+        self.0.get(index).map(|label| (&*label.name, &*label.value))
+    }
+
+    /// Number of labels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no label.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Prometheus's label hash: xxHash64 over `name 0xff value 0xff` of every label.
+    #[must_use]
+    pub fn hash64(&self) -> u64 {
+        hash_pairs(self.iter())
+    }
+}
+
+/// Prometheus's label hash of pairs that are already sorted.
+pub fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let mut hasher = xxhash_rust::xxh64::Xxh64::new(0);
+    for (name, value) in pairs {
+        hasher.update(name.as_bytes());
+        hasher.update(&[0xff]);
+        hasher.update(value.as_bytes());
+        hasher.update(&[0xff]);
+    }
+    hasher.digest()
+}
+
+/// Writes the set the way Prometheus does: `{a="1", b="2"}`.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{name}={value:?}")?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// A label set under construction, what relabelling works on. Kept sorted; a label with an
+/// empty value is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LabelsBuilder(Vec<(String, String)>);
+
+impl LabelsBuilder {
+    /// Starts from pairs, later ones winning.
+    pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> LabelsBuilder
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name.as_ref(), value.as_ref());
+        }
+        builder
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(own, _)| own.as_str().cmp(name))
+    }
+
+    /// The value of `name`, empty if absent: as relabelling sees it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.position(name).map_or("", |index| &self.0[index].1)
+    }
+
+    /// Whether a label of that name is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.position(name).is_ok()
+    }
+
+    /// Sets a label; an empty value removes it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.position(name) {
+            Ok(index) if value.is_empty() => {
+                self.0.remove(index);
+            }
+            Ok(index) => value.clone_into(&mut self.0[index].1),
+            Err(_) if value.is_empty() => {}
+            Err(index) => self.0.insert(index, (name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// Removes a label if it is there.
+    pub fn remove(&mut self, name: &str) {
+        if let Ok(index) = self.position(name) {
+            self.0.remove(index);
+        }
+    }
+
+    /// Keeps the labels for which `keep(name, value)` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|(name, value)| keep(name, value));
+    }
+
+    /// Removes every label and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The labels in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Number of labels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no label.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The finished set.
+    #[must_use]
+    pub fn build(&self) -> Labels {
+        let labels = self.iter().map(|(name, value)| Label {
+            name: name.into(),
+            value: value.into(),
+        });
+        Labels(labels.collect())
+    }
+}
+
+/// Whether `name` is a label name under the legacy scheme: `[a-zA-Z_][a-zA-Z0-9_]*`.
+#[must_use]
+pub fn is_legacy_label_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && !bytes[0].is_ascii_digit()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// Whether `name` is a metric name under the legacy scheme: a label name that may hold colons.
+#[must_use]
+pub fn is_legacy_metric_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && !bytes[0].is_ascii_digit()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_sorted_and_hold_no_empty_value() {
+        let labels = Labels::from_pairs([("b", "2"), ("a", "1"), ("c", ""), ("b", "3")]);
+        assert_eq!(labels.to_string(), r#"{a="1", b="3"}"#);
+        assert_eq!(labels.get("b"), Some("3"));
+        assert_eq!(labels.get("c"), None);
+    }
+
+    #[test]
+    fn hash_is_that_of_prometheus() {
+        // Labels.Hash() of the empty set and of {a="1"}: xxHash64 of "" and of "a\xff1\xff".
+        assert_eq!(Labels::default().hash64(), 0xef46_db37_51d8_e999);
+        let one = Labels::from_pairs([("a", "1")]);
+        assert_eq!(one.hash64(), xxhash_rust::xxh64::xxh64(b"a\xff1\xff", 0));
+    }
+
+    #[test]
+    fn setting_an_empty_value_removes_the_label() {
+        let mut builder = LabelsBuilder::from_pairs([("a", "1")]);
+        builder.set("a", "");
+        builder.set("b", "");
+        assert!(builder.is_empty());
+        assert_eq!(builder.get("a"), "");
+    }
+
+    #[test]
+    fn legacy_names_follow_the_old_grammar() {
+        assert!(is_legacy_label_name("_a9") && is_legacy_metric_name("a:b"));
+        for bad in ["", "9a", "a-b", "ä", "a:b"] {
+            assert!(!is_legacy_label_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The plain data that the engines exchange. No I/O, no clock, no threads, no locks.
+//!
+//! The unit of data is the [`block::ScrapeBlock`]: one scrape of one target, from the parser to
+//! the wire. Its labels live in a shared [`series::SeriesList`], so that a sample costs eight
+//! bytes and a series that did not change costs nothing.
+
+pub mod block;
+pub mod calendar;
+pub mod duration;
+pub mod exemplar;
+pub mod float;
+pub mod labels;
+pub mod metadata;
+pub mod position;
+pub mod series;
+pub mod size;
+pub mod source;
+pub mod target_group;
+pub mod time;
+pub mod timeline;
+pub mod value;

@@ -1,0 +1,374 @@
+//! Series lists: the labels of one scrape, stored once for every scrape and target that has them.
+//!
+//! A [`SeriesChunk`] holds the *own* labels of consecutive series of one metric family; two
+//! targets that expose the same text share one chunk. A [`SeriesList`] is a target's identity
+//! plus chunks. The full label set of a series is its own labels laid over the target's: an own
+//! label wins over a target label of the same name, and an own label with an empty value removes
+//! it (that is how `honor_labels` and metric relabelling that touches target labels are stored).
+//!
+//! Chunk bytes, per series: `(varint name length, name, varint value length, value)*`, sorted by
+//! name. Nothing here checks label limits; whoever builds a chunk has done that.
+
+use std::sync::Arc;
+
+use super::labels::Labels;
+use super::metadata::Family;
+use crate::bytes::varint;
+
+/// Identity of a target, fixed while the target lives; a change makes a new one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TargetIdentity {
+    /// Stable hash of job, all labels and URL: routes the target to a scrape worker, and names its
+    /// previous block in the log.
+    pub id: u64,
+    /// Scrape pool, for counting losses by job.
+    pub job: Arc<str>,
+    /// Labels attached to every sample: sorted, none begins with `__`.
+    pub labels: Labels,
+}
+
+/// Own labels of consecutive series of one family.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SeriesChunk {
+    family: Option<Arc<Family>>,
+    bytes: Box<[u8]>,
+    ends: Box<[u32]>,
+}
+
+impl SeriesChunk {
+    /// Number of series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether the chunk holds no series.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The family all series of this chunk belong to, if the page named one.
+    #[must_use]
+    pub fn family(&self) -> Option<&Arc<Family>> {
+        self.family.as_ref()
+    }
+
+    /// Own labels of the series at `index`, sorted by name; empty values mean "remove".
+    ///
+    /// # Panics
+    /// If `index` is not below [`SeriesChunk::len`].
+    #[must_use]
+    pub fn own_labels(&self, index: usize) -> OwnLabels<'_> {
+        OwnLabels {
+            rest: self.encoded(index),
+        }
+    }
+
+    /// The encoded own labels of the series at `index` (format in the module's header).
+    ///
+    /// # Panics
+    /// If `index` is not below [`SeriesChunk::len`].
+    #[must_use]
+    pub fn encoded(&self, index: usize) -> &[u8] {
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize
+        };
+        &self.bytes[start..self.ends[index] as usize]
+    }
+
+    /// Bytes of memory that the chunk holds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.len() + self.ends.len() * size_of::<u32>()
+    }
+}
+
+/// Collects series into a chunk.
+#[derive(Debug, Default)]
+pub struct ChunkBuilder {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl ChunkBuilder {
+    /// Adds a series whose own labels are given sorted by name.
+    pub fn push<'a>(&mut self, own_labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        encode_labels(&mut self.bytes, own_labels);
+        self.close_series();
+    }
+
+    /// Adds a series by the bytes that [`SeriesChunk::encoded`] of another chunk gave.
+    pub fn push_encoded(&mut self, encoded: &[u8]) {
+        self.bytes.extend_from_slice(encoded);
+        self.close_series();
+    }
+
+    fn close_series(&mut self) {
+        // A chunk is cut after at most a few hundred series, far below 4 GiB.
+        self.ends
+            .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Number of series so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether nothing was pushed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Ends the chunk and leaves the builder empty.
+    pub fn finish(&mut self, family: Option<Arc<Family>>) -> SeriesChunk {
+        let chunk = SeriesChunk {
+            family,
+            bytes: self.bytes.as_slice().into(),
+            ends: self.ends.as_slice().into(),
+        };
+        self.bytes.clear();
+        self.ends.clear();
+        chunk
+    }
+}
+
+/// Appends labels, given sorted by name, in the format of the module's header.
+pub fn encode_labels<'a>(
+    out: &mut Vec<u8>,
+    own_labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+) {
+    for (name, value) in own_labels {
+        varint::write(out, name.len() as u64);
+        out.extend_from_slice(name.as_bytes());
+        varint::write(out, value.len() as u64);
+        out.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// Iterator over encoded labels. Ends early on bytes that no [`ChunkBuilder`] wrote.
+#[derive(Clone, Debug)]
+pub struct OwnLabels<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> OwnLabels<'a> {
+    fn text(&mut self) -> Option<&'a str> {
+        let (length, used) = varint::read(self.rest)?;
+        let end = used.checked_add(usize::try_from(length).ok()?)?;
+        let text = std::str::from_utf8(self.rest.get(used..end)?).ok()?;
+        self.rest = &self.rest[end..];
+        Some(text)
+    }
+}
+
+impl<'a> Iterator for OwnLabels<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some((self.text()?, self.text()?))
+    }
+}
+
+/// Full labels of a series: own labels laid over another sorted, unique sequence (the target's).
+#[derive(Clone, Debug)]
+pub struct Overlay<'a, B: Iterator<Item = (&'a str, &'a str)>> {
+    own: std::iter::Peekable<OwnLabels<'a>>,
+    base: std::iter::Peekable<B>,
+}
+
+/// Lays `own` over `base`; both sorted by name. Yields sorted labels without empty values.
+pub fn overlay<'a, B>(own: OwnLabels<'a>, base: B) -> Overlay<'a, B>
+where
+    B: Iterator<Item = (&'a str, &'a str)>,
+{
+    Overlay {
+        own: own.peekable(),
+        base: base.peekable(),
+    }
+}
+
+impl<'a, B: Iterator<Item = (&'a str, &'a str)>> Iterator for Overlay<'a, B> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        loop {
+            let own_name = self.own.peek().map(|(name, _)| *name);
+            let base_name = self.base.peek().map(|(name, _)| *name);
+            let label = match (own_name, base_name) {
+                (Some(own), Some(base)) if own > base => self.base.next(),
+                (None, _) => return self.base.next(),
+                (Some(own), base) => {
+                    if base == Some(own) {
+                        self.base.next();
+                    }
+                    self.own.next()
+                }
+            };
+            match label {
+                Some((_, "")) => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// The series of one scrape: a target and its chunks. Slots are numbered through all chunks.
+#[derive(Debug)]
+pub struct SeriesList {
+    target: Arc<TargetIdentity>,
+    chunks: Box<[Arc<SeriesChunk>]>,
+    len: usize,
+    lane: u64,
+}
+
+impl SeriesList {
+    /// Joins chunks in order.
+    #[must_use]
+    pub fn new(target: Arc<TargetIdentity>, chunks: Vec<Arc<SeriesChunk>>) -> SeriesList {
+        let len = chunks.iter().map(|chunk| chunk.len()).sum();
+        SeriesList {
+            lane: target.labels.hash64(),
+            target,
+            chunks: chunks.into_boxed_slice(),
+            len,
+        }
+    }
+
+    /// The target that exposes these series.
+    #[must_use]
+    pub fn target(&self) -> &Arc<TargetIdentity> {
+        &self.target
+    }
+
+    /// What keeps blocks in order on their way out: the hash of the target's labels. Targets that
+    /// expose the same series under the same labels share it, whatever tells them apart otherwise.
+    #[must_use]
+    pub fn lane(&self) -> u64 {
+        self.lane
+    }
+
+    /// The chunks, in slot order.
+    #[must_use]
+    pub fn chunks(&self) -> &[Arc<SeriesChunk>] {
+        &self.chunks
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no series.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Every series in slot order, as its chunk and its index in it.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<SeriesChunk>, usize)> {
+        self.chunks
+            .iter()
+            .flat_map(|chunk| (0..chunk.len()).map(move |index| (chunk, index)))
+    }
+
+    /// Full labels of one of this list's series.
+    pub fn labels<'a>(
+        &'a self,
+        chunk: &'a SeriesChunk,
+        index: usize,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        overlay(
+            chunk.own_labels(index),
+            LabelPairs::new(&self.target.labels),
+        )
+    }
+}
+
+/// A cloneable iterator over a [`Labels`].
+#[derive(Clone, Debug)]
+pub struct LabelPairs<'a> {
+    labels: &'a Labels,
+    index: usize,
+}
+
+impl<'a> LabelPairs<'a> {
+    /// Begins at the first label.
+    #[must_use]
+    pub fn new(labels: &'a Labels) -> LabelPairs<'a> {
+        LabelPairs { labels, index: 0 }
+    }
+}
+
+impl<'a> Iterator for LabelPairs<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        let pair = self.labels.at(self.index)?;
+        self.index += 1;
+        Some(pair)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(target: &[(&str, &str)], own: &[&[(&str, &str)]]) -> SeriesList {
+        let mut builder = ChunkBuilder::default();
+        for labels in own {
+            builder.push(labels.iter().copied());
+        }
+        let identity = TargetIdentity {
+            id: 1,
+            job: "j".into(),
+            labels: Labels::from_pairs(target.iter().copied()),
+        };
+        SeriesList::new(Arc::new(identity), vec![Arc::new(builder.finish(None))])
+    }
+
+    fn full(list: &SeriesList, slot: usize) -> String {
+        let (chunk, index) = list.iter().nth(slot).expect("slot exists");
+        Labels::from_pairs(list.labels(chunk, index)).to_string()
+    }
+
+    #[test]
+    fn own_labels_are_laid_over_the_targets() {
+        let own: &[&[_]] = &[
+            &[("__name__", "up"), ("z", "1")],
+            &[("__name__", "x"), ("instance", "other"), ("job", "")],
+        ];
+        let list = list(&[("instance", "a:1"), ("job", "j")], own);
+        assert_eq!(list.len(), 2);
+        assert_eq!(
+            full(&list, 0),
+            r#"{__name__="up", instance="a:1", job="j", z="1"}"#
+        );
+        assert_eq!(full(&list, 1), r#"{__name__="x", instance="other"}"#);
+    }
+
+    #[test]
+    fn encoded_labels_survive_a_copy() {
+        let list = list(&[], &[&[("a", "1")], &[("b", "zwei")]]);
+        let chunk = &list.chunks()[0];
+        let mut copy = ChunkBuilder::default();
+        copy.push_encoded(chunk.encoded(1));
+        let copy = copy.finish(None);
+        assert_eq!(copy.own_labels(0).collect::<Vec<_>>(), [("b", "zwei")]);
+    }
+
+    #[test]
+    fn damaged_bytes_end_the_iteration() {
+        let mut builder = ChunkBuilder::default();
+        builder.push_encoded(&[200, 200, 1, b'a']);
+        assert_eq!(builder.finish(None).own_labels(0).count(), 0);
+    }
+}

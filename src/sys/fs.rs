@@ -1,0 +1,273 @@
+//! The door to the file system: what the log needs of a disk, and the real one.
+//!
+//! The log does all its input and output through [`Storage`], so that tests can run it on a disk
+//! that fails and loses power (`fs_sim`). Positional access only; nothing here buffers.
+//! Files are made with mode 0600, folders with 0700, and symbolic links are not followed.
+
+use std::fmt::Debug;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// A file of a [`Storage`]. May be read by one thread while another appends.
+pub trait StoredFile: Send + Sync + Debug {
+    /// Writes all of `bytes` at `offset`; the file grows as needed. After an error any part of
+    /// it may have been written.
+    ///
+    /// # Errors
+    /// Whatever the system reports, a full disk included.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Reads up to `buffer.len()` bytes at `offset`; zero at the end of the file.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Makes the contents durable. After an error nothing written since the last success may be
+    /// believed to be on disk, whatever a later call says.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends first.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.read_at(offset + done as u64, &mut buffer[done..])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => done += count,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A held lock; dropping it, or the end of the process, releases it.
+pub trait HeldLock: Send + Sync + Debug {}
+
+/// A name and a length, as [`Storage::list`] gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// File name without its folder.
+    pub name: String,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// What the log needs of a file system.
+pub trait Storage: Send + Sync + Debug {
+    /// Makes a folder and those above it; no error if it is there.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes a new, empty file.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken, else whatever the system reports.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>>;
+
+    /// Opens an existing file for reading and writing.
+    ///
+    /// # Errors
+    /// `NotFound`, or whatever the system reports.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>>;
+
+    /// Gives a file another name in the same folder, replacing what has it.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// `NotFound`, or whatever the system reports.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// The plain files of a folder, sorted by name. Names that are no UTF-8 are left out.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+
+    /// Makes names that were created, renamed or removed in a folder durable.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the lock on a file, making the file if needed.
+    ///
+    /// # Errors
+    /// `WouldBlock` if another process has it, else whatever the system reports.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn HeldLock>>;
+}
+
+/// The file system of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFs;
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl HeldLock for File {}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    options
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed());
+    options
+}
+
+impl StoredFile for RealFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read_at(buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+impl Storage for RealFs {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        let file = options().create_new(true).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        Ok(Box::new(RealFile(options().open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if let Ok(name) = entry.file_name().into_string()
+                && metadata.is_file()
+            {
+                let len = metadata.len();
+                entries.push(Entry { name, len });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn HeldLock>> {
+        let file = options().create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn files_are_private_and_links_are_refused() {
+        let dir = tempfile::tempdir().expect("folder");
+        let inner = dir.path().join("a/b");
+        RealFs.create_dir(&inner).expect("made");
+        let file = RealFs.create(&inner.join("f")).expect("created");
+        file.write_at(3, b"abc").expect("written");
+        let mut buffer = [9; 8];
+        assert_eq!(file.read_at(0, &mut buffer).expect("read"), 6);
+        assert_eq!(&buffer[..6], b"\0\0\0abc");
+        let mode = |path: &Path| {
+            let metadata = std::fs::metadata(path).expect("there");
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&inner.join("f")), 0o600);
+        assert_eq!(mode(&inner), 0o700);
+        std::os::unix::fs::symlink(inner.join("f"), inner.join("link")).expect("linked");
+        assert!(RealFs.open(&inner.join("link")).is_err());
+        let names: Vec<_> = RealFs.list(&inner).expect("listed");
+        assert_eq!(names.len(), 1);
+        assert_eq!(names[0].len, 6);
+    }
+
+    #[test]
+    fn a_lock_is_held_once() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("lock");
+        let held = RealFs.lock(&path).expect("locked");
+        let second = RealFs.lock(&path).map(drop).map_err(|error| error.kind());
+        assert_eq!(second, Err(io::ErrorKind::WouldBlock));
+        drop(held);
+        RealFs.lock(&path).expect("free again");
+    }
+}

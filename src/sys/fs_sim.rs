@@ -1,0 +1,416 @@
+//! A simulated disk for tests: it fails where it is told to, and loses power.
+//!
+//! Every file has a live image, which is what the program sees, and a durable one, which is what
+//! a sync made certain. [`SimFs::crash`] gives the disk as a power cut may have left it: of what
+//! was written since the last sync, each 512-byte sector is there or not, on its own; of names
+//! created or removed since the last sync of their folder, each change is there or not. That is
+//! harsher than any real file system.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::fs::{Entry, HeldLock, Storage, StoredFile};
+use super::jitter::Jitter;
+
+/// What a disk can lose a part of, in bytes.
+const SECTOR_BYTES: usize = 512;
+
+/// What happens to operations from a chosen one on. Only operations that change the disk count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// That one operation fails with an I/O error; a failed write leaves half of its bytes, a
+    /// failed sync forgets that there was something to sync.
+    Once,
+    /// From that operation on the disk is full: creating and growing fails.
+    Full,
+    /// From that operation on everything fails, as if the machine had stopped.
+    Halt,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Image {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Ranges written since the last sync.
+    pending: Vec<(usize, usize)>,
+}
+
+type Shared = Arc<Mutex<Image>>;
+
+#[derive(Debug, Default)]
+struct Disk {
+    live: BTreeMap<PathBuf, Shared>,
+    durable: BTreeMap<PathBuf, Shared>,
+    dirs: BTreeSet<PathBuf>,
+    locks: BTreeSet<PathBuf>,
+    operations: u64,
+    syncs: u64,
+    fault: Option<(u64, Fault)>,
+}
+
+/// The simulated disk. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct SimFs(Arc<Mutex<Disk>>);
+
+#[derive(Debug)]
+struct SimFile {
+    disk: Arc<Mutex<Disk>>,
+    image: Shared,
+}
+
+#[derive(Debug)]
+struct SimLock {
+    disk: Arc<Mutex<Disk>>,
+    path: PathBuf,
+}
+
+impl HeldLock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.disk.lock().locks.remove(&self.path);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Grow,
+    Change,
+}
+
+impl Disk {
+    /// Counts an operation and says whether it fails.
+    fn step(&mut self, kind: Kind) -> io::Result<()> {
+        self.operations += 1;
+        match self.fault {
+            Some((at, Fault::Once)) if self.operations == at => {
+                Err(io::Error::other("injected failure"))
+            }
+            Some((at, Fault::Full)) if self.operations >= at && kind == Kind::Grow => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Some((at, Fault::Halt)) if self.operations >= at => {
+                Err(io::Error::other("machine stopped"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SimFs {
+    /// Arms a fault at the `at`-th changing operation from the beginning, counted from 1.
+    pub fn inject(&self, at: u64, fault: Fault) {
+        self.0.lock().fault = Some((at, fault));
+    }
+
+    /// Heals the disk.
+    pub fn heal(&self) {
+        self.0.lock().fault = None;
+    }
+
+    /// Changing operations so far.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.0.lock().operations
+    }
+
+    /// Syncs of files and folders that succeeded so far.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
+    /// Flips one bit of a file, in both images. False if the file has no such byte.
+    #[must_use]
+    pub fn flip_bit(&self, path: &Path, offset: usize, bit: u8) -> bool {
+        let disk = self.0.lock();
+        let Some(image) = disk.live.get(path) else {
+            return false;
+        };
+        let mut image = image.lock();
+        let Image { live, durable, .. } = &mut *image;
+        for bytes in [live, durable] {
+            match bytes.get_mut(offset) {
+                Some(byte) => *byte ^= 1 << (bit & 7),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// The disk after a power cut; which unsynced parts survive depends on `seed`.
+    #[must_use]
+    pub fn crash(&self, seed: u64) -> SimFs {
+        let disk = self.0.lock();
+        let mut dice = Jitter::seeded(seed);
+        // Now and then everything or nothing survives: both ends are worth testing.
+        let odds = [0.0, 0.5, 0.9, 1.0][(dice.next_u64() % 4) as usize];
+        let mut survives = move || dice.fraction() < odds;
+        let mut after = Disk {
+            dirs: disk.dirs.clone(),
+            ..Disk::default()
+        };
+        let names: BTreeSet<_> = disk.live.keys().chain(disk.durable.keys()).collect();
+        for name in names {
+            let (live, durable) = (disk.live.get(name), disk.durable.get(name));
+            let kept = if survives() { live } else { durable };
+            if let Some(image) = kept {
+                let bytes = image.lock().after_crash(&mut survives);
+                let image = Arc::new(Mutex::new(Image {
+                    live: bytes.clone(),
+                    durable: bytes,
+                    pending: Vec::new(),
+                }));
+                after.live.insert(name.clone(), Arc::clone(&image));
+                after.durable.insert(name.clone(), image);
+            }
+        }
+        SimFs(Arc::new(Mutex::new(after)))
+    }
+
+    fn file(&self, image: &Shared) -> Box<dyn StoredFile> {
+        Box::new(SimFile {
+            disk: Arc::clone(&self.0),
+            image: Arc::clone(image),
+        })
+    }
+}
+
+impl Image {
+    fn after_crash(&self, survives: &mut impl FnMut() -> bool) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        for (start, end) in &self.pending {
+            let mut from = *start;
+            while from < *end {
+                let to = (*end).min((from / SECTOR_BYTES + 1) * SECTOR_BYTES);
+                if survives() && to <= self.live.len() {
+                    if bytes.len() < to {
+                        bytes.resize(to, 0);
+                    }
+                    bytes[from..to].copy_from_slice(&self.live[from..to]);
+                }
+                from = to;
+            }
+        }
+        bytes
+    }
+
+    fn sync(&mut self) {
+        let Image {
+            live,
+            durable,
+            pending,
+        } = self;
+        durable.resize(live.len(), 0);
+        for (start, end) in pending.drain(..) {
+            let end = end.min(live.len());
+            let start = start.min(end);
+            durable[start..end].copy_from_slice(&live[start..end]);
+        }
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        if self.live.len() < end {
+            self.live.resize(end, 0);
+        }
+        self.live[offset..end].copy_from_slice(bytes);
+        self.pending.push((offset, end));
+    }
+}
+
+impl StoredFile for SimFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        let mut image = self.image.lock();
+        let offset = offset as usize;
+        let grows = offset + bytes.len() > image.live.len();
+        let kind = if grows { Kind::Grow } else { Kind::Change };
+        if let Err(error) = disk.step(kind) {
+            if !matches!(disk.fault, Some((_, Fault::Halt))) {
+                image.write(offset, &bytes[..bytes.len() / 2]);
+            }
+            return Err(error);
+        }
+        image.write(offset, bytes);
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let image = self.image.lock();
+        let rest = image.live.get(offset as usize..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        let mut image = self.image.lock();
+        let old = image.live.len();
+        let kind = if len as usize > old {
+            Kind::Grow
+        } else {
+            Kind::Change
+        };
+        disk.step(kind)?;
+        image.live.resize(len as usize, 0);
+        if len as usize > old {
+            image.pending.push((old, len as usize));
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.image.lock().live.len() as u64)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        let mut image = self.image.lock();
+        let outcome = disk.step(Kind::Change);
+        if outcome.is_ok() {
+            disk.syncs += 1;
+            image.sync();
+        } else if matches!(disk.fault, Some((_, Fault::Once))) {
+            // The kernel counts the pages as clean now: no later sync writes them.
+            image.pending.clear();
+        }
+        outcome
+    }
+}
+
+impl Storage for SimFs {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.lock().dirs.insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        let mut disk = self.0.lock();
+        disk.step(Kind::Grow)?;
+        if disk.live.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let image = Shared::default();
+        disk.live.insert(path.to_owned(), Arc::clone(&image));
+        drop(disk);
+        Ok(self.file(&image))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        let image = self.0.lock().live.get(path).map(Arc::clone);
+        let image = image.ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.file(&image))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        disk.step(Kind::Change)?;
+        let image = disk.live.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.live.insert(to.to_owned(), image);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        disk.step(Kind::Change)?;
+        let removed = disk.live.remove(path);
+        removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let disk = self.0.lock();
+        let inside = disk
+            .live
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        let entries = inside.map(|(path, image)| Entry {
+            name: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            len: image.lock().live.len() as u64,
+        });
+        Ok(entries.collect())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        disk.step(Kind::Change)?;
+        disk.syncs += 1;
+        let inside = |path: &Path| path.parent() == Some(dir);
+        let live: Vec<_> = disk.live.iter().filter(|(path, _)| inside(path)).collect();
+        let live: Vec<_> = live
+            .into_iter()
+            .map(|(p, i)| (p.clone(), Arc::clone(i)))
+            .collect();
+        disk.durable.retain(|path, _| !inside(path));
+        disk.durable.extend(live);
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn HeldLock>> {
+        if !self.0.lock().locks.insert(path.to_owned()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(SimLock {
+            disk: Arc::clone(&self.0),
+            path: path.to_owned(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_may_keep_the_rest() {
+        let (dir, path) = (Path::new("/d"), Path::new("/d/f"));
+        let mut outcomes = BTreeSet::new();
+        for seed in 0..64 {
+            let disk = SimFs::default();
+            let file = disk.create(path).expect("created");
+            file.write_at(0, &[1; 1024]).expect("written");
+            file.sync().expect("synced");
+            disk.sync_dir(dir).expect("synced");
+            file.write_at(1024, &[2; 1024]).expect("written");
+            let after = disk.crash(seed).open(path).expect("name was synced");
+            let mut bytes = vec![0; 4096];
+            let len = after.read_at(0, &mut bytes).expect("read");
+            assert!(bytes[..1024].iter().all(|byte| *byte == 1));
+            assert!(bytes[1024..len].iter().all(|byte| *byte == 2 || *byte == 0));
+            outcomes.insert(bytes[1024..len].to_vec());
+        }
+        assert!(outcomes.len() >= 4, "{}", outcomes.len());
+    }
+
+    #[test]
+    fn an_unsynced_name_may_vanish() {
+        let disk = SimFs::default();
+        disk.create(Path::new("/d/f")).expect("created");
+        let there = |seed| disk.crash(seed).open(Path::new("/d/f")).is_ok();
+        assert!((0..32).any(there) && !(0..32).all(there));
+    }
+
+    #[test]
+    fn faults_strike_where_they_were_set() {
+        let disk = SimFs::default();
+        let file = disk.create(Path::new("/f")).expect("created");
+        disk.inject(3, Fault::Full);
+        file.write_at(0, b"ab").expect("written");
+        assert!(file.write_at(2, b"cd").is_err());
+        assert_eq!(file.len().expect("len"), 3);
+        file.write_at(0, b"xy").expect("no growth needed");
+        disk.heal();
+        disk.inject(disk.operations() + 1, Fault::Once);
+        assert!(file.sync().is_err());
+        assert!(file.sync().is_ok());
+    }
+}

@@ -1,0 +1,16 @@
+//! The doors to the operating system: clock, threads, files, signals, randomness.
+//!
+//! Nothing in here knows a word of the domain.
+
+pub mod clock;
+pub mod fs;
+#[cfg(any(test, feature = "internals"))]
+pub mod fs_sim;
+pub mod host;
+pub mod jitter;
+pub mod mailbox;
+pub mod memory;
+pub mod published;
+pub mod signal;
+pub mod thread;
+pub mod usage;
