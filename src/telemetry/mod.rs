@@ -1,0 +1,8 @@
+//! Our own metrics and our own log.
+
+pub mod limited;
+pub mod log;
+pub mod process;
+pub mod registry;
+pub mod render;
+pub mod summary;
