@@ -15,6 +15,7 @@ pub mod model;
 pub mod sys;
 
 // Rank 2: pure transformations, and our own metrics and log.
+pub mod relabel;
 pub mod telemetry;
 
 // Rank 3: text in, a valid configuration or an error with file, line and key path out.
