@@ -15,6 +15,7 @@ pub mod model;
 pub mod sys;
 
 // Rank 2: pure transformations, and our own metrics and log.
+pub mod exposition;
 pub mod relabel;
 pub mod telemetry;
 

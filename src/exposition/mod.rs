@@ -1,0 +1,25 @@
+//! The text formats that targets expose: Prometheus text (0.0.4, 1.0.0) and OpenMetrics text
+//! (0.0.1, 1.0.0).
+//!
+//! A page is read item by item with [`line::LineParser`], over whatever bytes have arrived, and
+//! never copied. Leniency and strictness are those of Prometheus's own parsers, and so are the
+//! words of errors; any error is meant to fail the whole page. Nothing here keeps series, labels
+//! or state beyond the page.
+
+pub mod error;
+pub mod exemplar;
+pub mod key;
+pub mod line;
+pub mod normalize;
+pub mod protocol;
+
+mod lexer;
+mod meta;
+mod number;
+mod quoted;
+mod series;
+mod tail;
+mod view;
+
+#[cfg(test)]
+mod tests;

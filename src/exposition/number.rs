@@ -1,0 +1,186 @@
+//! Numbers as Go reads them: decimal floats, infinities and NaN by name, and nothing that came
+//! after Go 1.12 (no hexadecimal floats, no underscores), as Prometheus insists.
+
+use crate::model::value;
+
+/// Why a text is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NumberError {
+    /// Holds `p`, `P` or `_`.
+    Unsupported,
+    /// Is none.
+    Syntax,
+    /// Is too large.
+    Range,
+}
+
+impl NumberError {
+    /// Prometheus's words for `quoted`, read by Go's `strconv.{function}`.
+    pub(super) fn words(self, function: &str, quoted: &str) -> String {
+        let reason = match self {
+            NumberError::Unsupported => return "unsupported character in float".to_owned(),
+            NumberError::Syntax => "invalid syntax",
+            NumberError::Range => "value out of range",
+        };
+        format!("strconv.{function}: parsing {quoted}: {reason}")
+    }
+}
+
+/// Powers of ten that a double holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// Largest integer up to which every integer is a double.
+const EXACT_MAX: u64 = 1 << 53;
+
+/// Most digits that cannot overflow a `u64`.
+const DIGITS_MAX: usize = 19;
+
+/// Reads the number at the start of `text` if it is a short decimal, and its length. What it
+/// returns is correctly rounded; None says nothing about the text.
+#[inline]
+pub(super) fn short_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let negative = *text.first()? == b'-';
+    let start = usize::from(negative);
+    let (mut mantissa, mut at) = digits(text, start, 0);
+    let mut count = at - start;
+    let mut exponent = 0i32;
+    if text.get(at) == Some(&b'.') {
+        let fraction = at + 1;
+        (mantissa, at) = digits(text, fraction, mantissa);
+        count += at - fraction;
+        exponent = -((at - fraction) as i32);
+    }
+    if count == 0 || count > DIGITS_MAX || mantissa > EXACT_MAX {
+        return None;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let (written, end) = short_exponent(text, at + 1)?;
+        exponent += written;
+        at = end;
+    }
+    let magnitude = mantissa as f64;
+    // Both factors are exact, so one rounding happens: the right one.
+    let scaled = if exponent < 0 {
+        magnitude / POWERS.get(exponent.unsigned_abs() as usize)?
+    } else {
+        magnitude * POWERS.get(exponent as usize)?
+    };
+    Some((if negative { -scaled } else { scaled }, at))
+}
+
+#[inline]
+fn digits(text: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
+    while let Some(byte) = text.get(at) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        // Overflow is found by counting digits.
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    (value, at)
+}
+
+/// An exponent of one to three digits.
+fn short_exponent(text: &[u8], at: usize) -> Option<(i32, usize)> {
+    let sign = *text.get(at)?;
+    let start = at + usize::from(matches!(sign, b'+' | b'-'));
+    let (value, end) = digits(text, start, 0);
+    if end == start || end - start > 3 {
+        return None;
+    }
+    let value = value as i32;
+    Some((if sign == b'-' { -value } else { value }, end))
+}
+
+/// Reads the whole of `text` as a float; every NaN becomes the canonical one.
+///
+/// # Errors
+/// See [`NumberError`].
+pub(super) fn float(text: &[u8]) -> Result<f64, NumberError> {
+    if let Some((value, length)) = short_decimal(text)
+        && length == text.len()
+    {
+        return Ok(value);
+    }
+    if text.iter().any(|byte| matches!(byte, b'p' | b'P' | b'_')) {
+        return Err(NumberError::Unsupported);
+    }
+    decimal_or_name(text)
+}
+
+/// As [`float`], with whatever characters the text holds.
+pub(super) fn decimal_or_name(text: &[u8]) -> Result<f64, NumberError> {
+    let (negative, magnitude) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if magnitude.eq_ignore_ascii_case(b"inf") || magnitude.eq_ignore_ascii_case(b"infinity") {
+        return Ok(if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        });
+    }
+    // A NaN has no sign.
+    if text.eq_ignore_ascii_case(b"nan") {
+        return Ok(value::NAN);
+    }
+    if !is_decimal(magnitude) {
+        return Err(NumberError::Syntax);
+    }
+    let value: f64 = fast_float2::parse(magnitude).map_err(|_| NumberError::Syntax)?;
+    if value.is_infinite() {
+        return Err(NumberError::Range);
+    }
+    Ok(if negative { -value } else { value })
+}
+
+/// Digits with at most one point among them, then perhaps an exponent.
+fn is_decimal(text: &[u8]) -> bool {
+    let (_, whole_end) = digits(text, 0, 0);
+    let mut at = whole_end;
+    let mut count = whole_end;
+    if text.get(at) == Some(&b'.') {
+        let (_, end) = digits(text, at + 1, 0);
+        count += end - at - 1;
+        at = end;
+    }
+    if count == 0 {
+        return false;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let start = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        let (_, end) = digits(text, start, 0);
+        return end > start && end == text.len();
+    }
+    at == text.len()
+}
+
+/// Reads digits as a count of milliseconds.
+///
+/// # Errors
+/// [`NumberError::Range`] above 63 bits.
+pub(super) fn millis(digits: &[u8]) -> Result<i64, NumberError> {
+    digits.iter().try_fold(0i64, |value, byte| {
+        let digit = i64::from(byte.wrapping_sub(b'0'));
+        let shifted = value.checked_mul(10).ok_or(NumberError::Range)?;
+        shifted.checked_add(digit).ok_or(NumberError::Range)
+    })
+}
+
+/// Seconds as whole milliseconds, cut off; what no integer holds becomes the lowest one, as on
+/// Prometheus's most usual processor.
+pub(super) fn seconds_to_millis(seconds: f64) -> i64 {
+    let millis = seconds * 1000.0;
+    if millis >= -(2f64.powi(63)) && millis < 2f64.powi(63) {
+        millis as i64
+    } else {
+        i64::MIN
+    }
+}

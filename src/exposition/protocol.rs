@@ -1,0 +1,308 @@
+//! Content negotiation: what a target is asked for, and how to read what it sends.
+
+use std::fmt::Write;
+
+/// A format that targets can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScrapeProtocol {
+    /// `PrometheusProto`.
+    PrometheusProto,
+    /// `OpenMetricsText0.0.1`.
+    OpenMetricsText0_0_1,
+    /// `OpenMetricsText1.0.0`.
+    OpenMetricsText1_0_0,
+    /// `PrometheusText0.0.4`.
+    PrometheusText0_0_4,
+    /// `PrometheusText1.0.0`.
+    PrometheusText1_0_0,
+}
+
+impl ScrapeProtocol {
+    /// Every protocol, in the order in which Prometheus lists them.
+    pub const ALL: [ScrapeProtocol; 5] = [
+        ScrapeProtocol::OpenMetricsText0_0_1,
+        ScrapeProtocol::OpenMetricsText1_0_0,
+        ScrapeProtocol::PrometheusProto,
+        ScrapeProtocol::PrometheusText0_0_4,
+        ScrapeProtocol::PrometheusText1_0_0,
+    ];
+
+    /// The name in configuration files; case matters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ScrapeProtocol::PrometheusProto => "PrometheusProto",
+            ScrapeProtocol::OpenMetricsText0_0_1 => "OpenMetricsText0.0.1",
+            ScrapeProtocol::OpenMetricsText1_0_0 => "OpenMetricsText1.0.0",
+            ScrapeProtocol::PrometheusText0_0_4 => "PrometheusText0.0.4",
+            ScrapeProtocol::PrometheusText1_0_0 => "PrometheusText1.0.0",
+        }
+    }
+
+    /// The protocol with that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<ScrapeProtocol> {
+        ScrapeProtocol::ALL
+            .into_iter()
+            .find(|own| own.as_str() == name)
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            ScrapeProtocol::PrometheusProto => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+            }
+            ScrapeProtocol::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
+            ScrapeProtocol::OpenMetricsText1_0_0 => "application/openmetrics-text;version=1.0.0",
+            ScrapeProtocol::PrometheusText0_0_4 => "text/plain;version=0.0.4",
+            ScrapeProtocol::PrometheusText1_0_0 => "text/plain;version=1.0.0",
+        }
+    }
+
+    /// Only the newest text formats know how to escape names.
+    const fn has_escaping(self) -> bool {
+        matches!(
+            self,
+            ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::PrometheusText1_0_0
+        )
+    }
+
+    /// The grammar that reads it; none for protobuf, which this version does not read.
+    #[must_use]
+    pub const fn format(self) -> Option<Format> {
+        match self {
+            ScrapeProtocol::PrometheusProto => None,
+            ScrapeProtocol::OpenMetricsText0_0_1 | ScrapeProtocol::OpenMetricsText1_0_0 => {
+                Some(Format::OpenMetrics)
+            }
+            ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::PrometheusText1_0_0 => {
+                Some(Format::Text)
+            }
+        }
+    }
+}
+
+/// How a target is asked to write names that older parsers refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EscapingScheme {
+    /// `allow-utf-8`: as they are.
+    AllowUtf8,
+    /// `underscores`.
+    Underscores,
+    /// `dots`.
+    Dots,
+    /// `values`.
+    Values,
+}
+
+impl EscapingScheme {
+    /// The name in configuration files and in `Accept`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EscapingScheme::AllowUtf8 => "allow-utf-8",
+            EscapingScheme::Underscores => "underscores",
+            EscapingScheme::Dots => "dots",
+            EscapingScheme::Values => "values",
+        }
+    }
+}
+
+/// The two grammars that narthex reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Prometheus text 0.0.4 and 1.0.0.
+    Text,
+    /// OpenMetrics text 0.0.1 and 1.0.0.
+    OpenMetrics,
+}
+
+/// Weight of the first protocol in tenths: one more than there are protocols.
+const FIRST_WEIGHT: usize = ScrapeProtocol::ALL.len() + 1;
+
+/// The `Accept` header for `protocols`, best first; duplicates must not occur.
+#[must_use]
+pub fn accept_header(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
+    let mut header = String::new();
+    let mut weight = FIRST_WEIGHT;
+    for protocol in protocols {
+        header.push_str(protocol.media_type());
+        if protocol.has_escaping() {
+            header.push_str(";escaping=");
+            header.push_str(escaping.as_str());
+        }
+        let _ = write!(header, ";q=0.{weight},");
+        weight = weight.saturating_sub(1);
+    }
+    let _ = write!(header, "*/*;q=0.{weight}");
+    header
+}
+
+/// Chooses the grammar by media type; the version parameter is ignored.
+///
+/// # Errors
+/// Prometheus's words when the type is missing, malformed or unknown and there is no fallback; a
+/// text that says so when the content is protobuf, which this version does not read.
+pub fn choose(
+    content_type: Option<&str>,
+    fallback: Option<ScrapeProtocol>,
+) -> Result<Format, String> {
+    let content_type = content_type.unwrap_or_default();
+    let complaint = if content_type.is_empty() {
+        "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target".to_owned()
+    } else {
+        match media_type(content_type).as_deref() {
+            Ok("application/openmetrics-text") => return Ok(Format::OpenMetrics),
+            Ok("text/plain") => return Ok(Format::Text),
+            Ok("application/vnd.google.protobuf") => return Err(unread(content_type)),
+            Ok(_) => format!(
+                "received unsupported Content-Type {content_type:?} and no fallback_scrape_protocol specified for target"
+            ),
+            Err(reason) => format!(
+                "cannot parse Content-Type {content_type:?} and no fallback_scrape_protocol for target: {reason}"
+            ),
+        }
+    };
+    match fallback {
+        None => Err(complaint),
+        Some(protocol) => protocol.format().ok_or_else(|| unread(protocol.as_str())),
+    }
+}
+
+fn unread(what: &str) -> String {
+    format!("this version does not read the protobuf exposition format ({what:?})")
+}
+
+/// The media type in lower case, once the whole header has proved well-formed.
+fn media_type(header: &str) -> Result<String, &'static str> {
+    let (kind, mut rest) = header.split_at(header.find(';').unwrap_or(header.len()));
+    let kind = kind.trim().to_ascii_lowercase();
+    let well_formed = match kind.split_once('/') {
+        None => is_token(&kind),
+        Some((major, minor)) => is_token(major) && is_token(minor),
+    };
+    if !well_formed {
+        return Err("mime: expected token");
+    }
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        // A semicolon at the very end is fine.
+        if rest.is_empty() || rest == ";" {
+            return Ok(kind);
+        }
+        let (name, after) = parameter(rest).ok_or("mime: invalid media parameter")?;
+        if names.contains(&name) {
+            return Err("mime: duplicate parameter name");
+        }
+        names.push(name);
+        rest = after;
+    }
+}
+
+/// The name of the parameter at the start of `rest`, which begins with `;`, and what follows it.
+fn parameter(rest: &str) -> Option<(String, &str)> {
+    let (name, value) = rest.strip_prefix(';')?.split_once('=')?;
+    let name = name.trim_start();
+    if !is_token(name) {
+        return None;
+    }
+    let after = if let Some(quoted) = value.strip_prefix('"') {
+        let mut escaped = false;
+        let end = quoted.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        })?;
+        &quoted[end + 1..]
+    } else {
+        let end = value.find(|c| !is_token_char(c)).unwrap_or(value.len());
+        if end == 0 {
+            return None;
+        }
+        &value[end..]
+    };
+    Some((name.to_ascii_lowercase(), after))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_token_char)
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_graphic() && !r#"()<>@,;:\"/[]?="#.contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ScrapeProtocol::{
+        OpenMetricsText0_0_1 as Om0, OpenMetricsText1_0_0 as Om1, PrometheusProto as Proto,
+        PrometheusText0_0_4 as Text0, PrometheusText1_0_0 as Text1,
+    };
+
+    #[test]
+    fn the_default_header_is_that_of_prometheus() {
+        assert_eq!(
+            accept_header(&[Om1, Om0, Text1, Text0], EscapingScheme::AllowUtf8),
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+             application/openmetrics-text;version=0.0.1;q=0.5,\
+             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+             text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+        );
+        assert_eq!(
+            accept_header(&[Proto, Text1], EscapingScheme::Dots),
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited;q=0.6,text/plain;version=1.0.0;escaping=dots;q=0.5,*/*;q=0.4"
+        );
+    }
+
+    #[test]
+    fn the_media_type_alone_chooses() {
+        for (header, format) in [
+            ("text/plain", Format::Text),
+            (
+                "Text/Plain ; version=9; charset=\"u\\\"t;f\" ;",
+                Format::Text,
+            ),
+            (
+                "application/openmetrics-text;version=0.0.4",
+                Format::OpenMetrics,
+            ),
+        ] {
+            assert_eq!(choose(Some(header), None), Ok(format), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_fallback_serves_where_the_type_says_nothing() {
+        for header in [
+            None,
+            Some(""),
+            Some("text/html"),
+            Some("text/plain; a"),
+            Some("/"),
+        ] {
+            assert_eq!(choose(header, Some(Om0)), Ok(Format::OpenMetrics));
+            assert_eq!(choose(header, Some(Text1)), Ok(Format::Text));
+            let error = choose(header, None).expect_err("no fallback");
+            assert!(error.contains("no fallback_scrape_protocol"), "{error}");
+        }
+        assert_eq!(
+            choose(Some("text/html"), None),
+            Err("received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target".to_owned())
+        );
+    }
+
+    #[test]
+    fn protobuf_is_refused_by_name() {
+        let content = choose(
+            Some("application/vnd.google.protobuf; proto=x"),
+            Some(Text0),
+        );
+        let fallback = choose(None, Some(Proto));
+        for error in [content, fallback] {
+            assert!(error.expect_err("protobuf").contains("does not read"));
+        }
+    }
+}
