@@ -16,8 +16,10 @@ pub mod sys;
 
 // Rank 2: pure transformations, and our own metrics and log.
 pub mod exposition;
+pub mod http;
 pub mod relabel;
 pub mod telemetry;
+pub mod wire;
 
 // Rank 3: text in, a valid configuration or an error with file, line and key path out.
 

@@ -1,0 +1,302 @@
+//! Appends the entries of a `prometheus.WriteRequest` (remote write 1.0) to a byte buffer.
+//!
+//! Byte for byte what prost writes for the messages in [`super::prompb`] (a property test holds
+//! that), without building them: labels go from their stored form straight into the buffer, fields
+//! that hold zero are left out, and a nested message's length is put in afterwards. The one
+//! difference: a value of minus zero is written, so that it keeps its sign.
+//!
+//! Implements the Prometheus remote-write specification 1.0, `prompb/remote.proto` and
+//! `prompb/types.proto`. Does not know batches, blocks or compression.
+
+use crate::bytes::varint;
+use crate::model::exemplar::Exemplar;
+use crate::model::labels::Labels;
+use crate::model::metadata::Family;
+
+#[cfg(test)]
+mod tests;
+
+/// `WriteRequest.timeseries`, `TimeSeries.labels`, `Label.name`, `Exemplar.labels`.
+const TAG_1_BYTES: u8 = 0x0a;
+/// `TimeSeries.samples`, `Label.value`, `MetricMetadata.metric_family_name`.
+const TAG_2_BYTES: u8 = 0x12;
+/// `WriteRequest.metadata`, `TimeSeries.exemplars`.
+const TAG_3_BYTES: u8 = 0x1a;
+/// `MetricMetadata.help`.
+const TAG_4_BYTES: u8 = 0x22;
+/// `MetricMetadata.unit`.
+const TAG_5_BYTES: u8 = 0x2a;
+/// `MetricMetadata.type`.
+const TAG_1_VARINT: u8 = 0x08;
+/// `Sample.timestamp`.
+const TAG_2_VARINT: u8 = 0x10;
+/// `Exemplar.timestamp`.
+const TAG_3_VARINT: u8 = 0x18;
+/// `Sample.value`.
+const TAG_1_DOUBLE: u8 = 0x09;
+/// `Exemplar.value`.
+const TAG_2_DOUBLE: u8 = 0x11;
+
+/// A nested message whose length is not known yet. Two bytes are kept for it, which is right for
+/// 128 to 16,383 bytes: nearly every series. Otherwise the message is moved.
+#[derive(Debug)]
+#[must_use = "the message is damaged until its length is written"]
+pub struct Open {
+    start: usize,
+}
+
+const LENGTH_BYTES: usize = 2;
+
+fn open(out: &mut Vec<u8>, tag: u8) -> Open {
+    out.extend_from_slice(&[tag, 0, 0]);
+    Open { start: out.len() }
+}
+
+fn close(out: &mut Vec<u8>, open: &Open) {
+    let length = out.len() - open.start;
+    let needed = varint::len(length as u64);
+    let front = open.start - LENGTH_BYTES;
+    if needed == LENGTH_BYTES {
+        out[front] = length as u8 | 0x80;
+        out[front + 1] = (length >> 7) as u8;
+        return;
+    }
+    let mut bytes = [0; varint::BYTES_MAX];
+    let mut rest = length;
+    for (index, byte) in bytes[..needed].iter_mut().enumerate() {
+        let more = if index + 1 < needed { 0x80 } else { 0 };
+        *byte = (rest & 0x7f) as u8 | more;
+        rest >>= 7;
+    }
+    out.splice(front..open.start, bytes[..needed].iter().copied());
+}
+
+/// Begins an entry of `timeseries`. Labels come first, then samples, then exemplars.
+pub fn begin_series(out: &mut Vec<u8>) -> Open {
+    open(out, TAG_1_BYTES)
+}
+
+/// Ends the entry.
+pub fn end_series(out: &mut Vec<u8>, series: &Open) {
+    close(out, series);
+}
+
+/// Takes the entry back as if it had not begun.
+pub fn abandon_series(out: &mut Vec<u8>, series: &Open) {
+    out.truncate(series.start - LENGTH_BYTES - 1);
+}
+
+fn append_text(out: &mut Vec<u8>, tag: u8, text: &str) {
+    if !text.is_empty() {
+        out.push(tag);
+        varint::write(out, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn text_len(text: &str) -> usize {
+    if text.is_empty() {
+        return 0;
+    }
+    1 + varint::len(text.len() as u64) + text.len()
+}
+
+/// Appends one label of a series or an exemplar.
+pub fn append_label(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.push(TAG_1_BYTES);
+    varint::write(out, (text_len(name) + text_len(value)) as u64);
+    append_text(out, TAG_1_BYTES, name);
+    append_text(out, TAG_2_BYTES, value);
+}
+
+/// Appends a sample to the open series.
+#[inline]
+pub fn append_sample(out: &mut Vec<u8>, value: f64, timestamp_ms: i64) {
+    let mut bytes = [0u8; 2 + 9 + 1 + varint::BYTES_MAX];
+    bytes[0] = TAG_2_BYTES;
+    let mut at = 2;
+    if value.to_bits() != 0 {
+        bytes[at] = TAG_1_DOUBLE;
+        bytes[at + 1..at + 9].copy_from_slice(&value.to_le_bytes());
+        at += 9;
+    }
+    if timestamp_ms != 0 {
+        bytes[at] = TAG_2_VARINT;
+        at += 1;
+        let mut rest = timestamp_ms as u64;
+        while rest >= 0x80 {
+            bytes[at] = rest as u8 | 0x80;
+            rest >>= 7;
+            at += 1;
+        }
+        bytes[at] = rest as u8;
+        at += 1;
+    }
+    bytes[1] = (at - 2) as u8;
+    out.extend_from_slice(&bytes[..at]);
+}
+
+/// Appends an exemplar to the open series; `scrape_ms` is its time if it has none of its own.
+pub fn append_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar, scrape_ms: i64) {
+    let message = open(out, TAG_3_BYTES);
+    for (name, value) in exemplar.labels.iter() {
+        append_label(out, name, value);
+    }
+    if exemplar.value.to_bits() != 0 {
+        out.push(TAG_2_DOUBLE);
+        out.extend_from_slice(&exemplar.value.to_le_bytes());
+    }
+    let timestamp_ms = exemplar.timestamp_ms.unwrap_or(scrape_ms);
+    if timestamp_ms != 0 {
+        out.push(TAG_3_VARINT);
+        varint::write(out, timestamp_ms as u64);
+    }
+    close(out, &message);
+}
+
+/// Appends an entry of `metadata`.
+pub fn append_metadata(out: &mut Vec<u8>, family: &Family) {
+    let message = open(out, TAG_3_BYTES);
+    let kind = family.kind as u8;
+    if kind != 0 {
+        out.extend_from_slice(&[TAG_1_VARINT, kind]);
+    }
+    append_text(out, TAG_2_BYTES, &family.name);
+    append_text(out, TAG_4_BYTES, &family.help);
+    append_text(out, TAG_5_BYTES, &family.unit);
+    close(out, &message);
+}
+
+/// A label that all series of a target share, as a finished `TimeSeries.labels` field.
+#[derive(Debug)]
+struct SharedLabel {
+    name: Box<str>,
+    /// Where its field ends in [`SharedLabels::fields`]; it begins where the one before ends.
+    end: u32,
+    /// The target has it (and not only the external labels).
+    of_target: bool,
+    /// The external label of the same name, if the target's hides one.
+    hidden_external: Option<Box<str>>,
+}
+
+/// The labels that every series of a target gets: the target's over the external ones, encoded
+/// once.
+#[derive(Debug, Default)]
+pub struct SharedLabels {
+    labels: Box<[SharedLabel]>,
+    fields: Box<[u8]>,
+}
+
+impl SharedLabels {
+    /// Merges both sets; the target's value wins.
+    #[must_use]
+    pub fn new(target: &Labels, external: &Labels) -> SharedLabels {
+        let mut fields = Vec::new();
+        let both = target.iter().chain(external.iter());
+        let names: std::collections::BTreeSet<&str> = both.map(|(name, _)| name).collect();
+        let label = |name: &str| {
+            let (own, outer) = (target.get(name), external.get(name));
+            append_label(&mut fields, name, own.or(outer).unwrap_or_default());
+            SharedLabel {
+                name: name.into(),
+                end: u32::try_from(fields.len()).unwrap_or(u32::MAX),
+                of_target: own.is_some(),
+                hidden_external: own.and(outer).map(Into::into),
+            }
+        };
+        SharedLabels {
+            labels: names.into_iter().map(label).collect(),
+            fields: fields.into(),
+        }
+    }
+
+    /// Size of all fields in bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn start(&self, index: usize) -> usize {
+        index
+            .checked_sub(1)
+            .map_or(0, |before| self.labels[before].end as usize)
+    }
+
+    /// What the shared label at `index` becomes for a series that has a label of the same name
+    /// with an empty value: the target's goes, the external one stays or returns.
+    fn append_uncovered(&self, out: &mut Vec<u8>, index: usize) {
+        let label = &self.labels[index];
+        if let Some(value) = &label.hidden_external {
+            append_label(out, &label.name, value);
+        } else if !label.of_target {
+            out.extend_from_slice(&self.fields[self.start(index)..label.end as usize]);
+        }
+    }
+}
+
+/// A name or value as a series chunk stores it: length and text together, and the text alone.
+struct Stored<'a> {
+    with_length: &'a [u8],
+    text: &'a [u8],
+}
+
+#[inline]
+fn stored<'a>(rest: &mut &'a [u8]) -> Option<Stored<'a>> {
+    let (length, used) = match rest.first() {
+        Some(byte) if *byte < 0x80 => (u64::from(*byte), 1),
+        _ => varint::read(rest)?,
+    };
+    let end = used.checked_add(usize::try_from(length).ok()?)?;
+    let with_length = rest.get(..end)?;
+    *rest = &rest[end..];
+    Some(Stored {
+        with_length,
+        text: &with_length[used..],
+    })
+}
+
+/// Appends the labels of a series: `own` as [`crate::model::series::SeriesChunk::encoded`] gives
+/// them, laid over the shared ones. Own labels win; an empty own value removes a target's label
+/// (an external label of that name then shows).
+pub fn append_labels(out: &mut Vec<u8>, own: &[u8], shared: &SharedLabels) {
+    let mut rest = own;
+    let mut next = 0;
+    let mut copied = 0;
+    while let Some(name) = stored(&mut rest) {
+        let Some(value) = stored(&mut rest) else {
+            break;
+        };
+        while let Some(label) = shared.labels.get(next)
+            && label.name.as_bytes() < name.text
+        {
+            next += 1;
+        }
+        let upto = shared.start(next);
+        out.extend_from_slice(&shared.fields[copied..upto]);
+        copied = upto;
+        if let Some(label) = shared.labels.get(next)
+            && label.name.as_bytes() == name.text
+        {
+            if value.text.is_empty() {
+                shared.append_uncovered(out, next);
+            }
+            copied = label.end as usize;
+            next += 1;
+        }
+        if !value.text.is_empty() {
+            append_stored(out, &name, &value);
+        }
+    }
+    out.extend_from_slice(&shared.fields[copied..]);
+}
+
+#[inline]
+fn append_stored(out: &mut Vec<u8>, name: &Stored<'_>, value: &Stored<'_>) {
+    let length = 2 + name.with_length.len() + value.with_length.len();
+    out.push(TAG_1_BYTES);
+    varint::write(out, length as u64);
+    out.push(TAG_1_BYTES);
+    out.extend_from_slice(name.with_length);
+    out.push(TAG_2_BYTES);
+    out.extend_from_slice(value.with_length);
+}
