@@ -22,6 +22,7 @@ pub mod telemetry;
 pub mod wire;
 
 // Rank 3: text in, a valid configuration or an error with file, line and key path out.
+pub mod config;
 
 // Rank 4: sockets, TLS, names.
 

@@ -1,0 +1,90 @@
+//! Discovery entries. They are trees whose meaning only the mechanism knows, so what may be shown
+//! is listed here by key; any other scalar is hidden.
+
+use super::SECRET;
+use super::section::Section;
+use crate::config::scrape::DiscoveryConfig;
+use crate::config::url;
+use crate::config::yaml::{Node, Value, write};
+
+/// Keys whose whole content may be shown.
+const PUBLIC: [&str; 28] = [
+    "targets",
+    "labels",
+    "files",
+    "names",
+    "type",
+    "port",
+    "refresh_interval",
+    "follow_redirects",
+    "enable_http2",
+    "no_proxy",
+    "proxy_from_environment",
+    "username",
+    "username_file",
+    "password_file",
+    "credentials_file",
+    "bearer_token_file",
+    "client_secret_file",
+    "ca",
+    "cert",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "server_name",
+    "insecure_skip_verify",
+    "min_version",
+    "max_version",
+    "values",
+    "client_id",
+];
+
+/// Keys that hold URLs, shown without their passwords.
+const URLS: [&str; 3] = ["url", "proxy_url", "token_url"];
+
+/// Adds all entries of a job, each under its mechanism.
+pub(super) fn add(section: &mut Section, entries: &[DiscoveryConfig]) {
+    for group in entries.chunk_by(|one, two| one.mechanism == two.mechanism) {
+        let key = match group[0].mechanism.as_str() {
+            "static" => "static_configs".to_owned(),
+            mechanism => format!("{mechanism}_sd_configs"),
+        };
+        section.list(&key, group.iter().map(|entry| public(&entry.node)));
+    }
+}
+
+/// A copy with everything hidden that is not listed.
+fn public(node: &Node) -> Node {
+    let value = match &node.value {
+        Value::Null => Value::Null,
+        Value::Scalar { .. } => return write::text(SECRET),
+        Value::Sequence(items) => Value::Sequence(items.iter().map(public).collect()),
+        Value::Mapping(entries) => {
+            let entries = entries.iter();
+            Value::Mapping(
+                entries
+                    .map(|(key, value)| (key.clone(), shown(key, value)))
+                    .collect(),
+            )
+        }
+    };
+    Node {
+        value,
+        ..node.clone()
+    }
+}
+
+fn shown(key: &Node, value: &Node) -> Node {
+    let key = key.text().unwrap_or_default();
+    match &value.value {
+        _ if PUBLIC.contains(&key) => value.clone(),
+        Value::Scalar { text, .. } if URLS.contains(&key) => {
+            let redacted = url::redacted(text);
+            match redacted == *text {
+                true => value.clone(),
+                false => write::text(&redacted),
+            }
+        }
+        _ => public(value),
+    }
+}

@@ -1,0 +1,84 @@
+//! A remote-write endpoint.
+
+use std::time::Duration;
+
+use super::http_client::HttpClientConfig;
+use crate::relabel::rule::Rule;
+
+/// One entry of `remote_write`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteWriteConfig {
+    /// Where to POST. Userinfo has been moved into `http_client.auth`.
+    pub url: String,
+    /// Written name, or six hex digits derived from the entry.
+    pub name: String,
+    /// Whether `name` was written: then it names the queue's position for ever.
+    pub name_written: bool,
+    /// Time for one attempt.
+    pub remote_timeout: Duration,
+    /// `headers`: extra request headers, values hidden in dumps.
+    pub headers: Vec<(String, String)>,
+    /// Applied to series after external labels.
+    pub write_relabel_configs: Vec<Rule>,
+    /// Which message is sent.
+    pub protobuf_message: ProtobufMessage,
+    /// Send exemplars.
+    pub send_exemplars: bool,
+    /// Send native histograms.
+    pub send_native_histograms: bool,
+    /// Try the addresses of the name in a random order for every new connection.
+    pub round_robin_dns: bool,
+    /// Log requests that the receiver refused.
+    pub failed_request_logging: bool,
+    /// Queue settings.
+    pub queue: QueueConfig,
+    /// Metadata settings (remote write 1.0 only).
+    pub metadata: MetadataConfig,
+    /// How to reach the endpoint.
+    pub http_client: HttpClientConfig,
+}
+
+/// Remote-write protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProtobufMessage {
+    /// `prometheus.WriteRequest`.
+    V1,
+    /// `io.prometheus.write.v2.Request`.
+    V2,
+}
+
+/// `queue_config`. None means: not written, narthex chooses (requests fill to 10,000 samples or the
+/// deadline; at most 4 shards). A written value is honoured to the letter, within a fixed number
+/// of bytes a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueConfig {
+    /// Samples a shard may hold beside the batch it builds.
+    pub capacity: Option<u64>,
+    /// Most shards.
+    pub max_shards: Option<u32>,
+    /// Fewest shards.
+    pub min_shards: u32,
+    /// Samples of a request.
+    pub max_samples_per_send: Option<u64>,
+    /// Longest wait of a sample in an unfilled batch.
+    pub batch_send_deadline: Duration,
+    /// First delay after a failure.
+    pub min_backoff: Duration,
+    /// Longest delay.
+    pub max_backoff: Duration,
+    /// None: retried, within the age limit; `Some(false)`: a 429 drops the batch.
+    pub retry_on_http_429: Option<bool>,
+    /// Samples older than this are dropped; zero for no limit.
+    pub sample_age_limit: Duration,
+}
+
+/// `metadata_config`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetadataConfig {
+    /// Whether metadata is sent.
+    pub send: bool,
+    /// How often.
+    pub send_interval: Duration,
+    /// Families of a request.
+    pub max_samples_per_send: u64,
+}
