@@ -25,6 +25,7 @@ pub mod wire;
 pub mod config;
 
 // Rank 4: sockets, TLS, names.
+pub mod net;
 
 // Rank 5: the engines, which never know one another.
 

@@ -1,0 +1,160 @@
+//! What every request of one HTTP client section has in common: credentials, extra headers, TLS,
+//! proxy.
+//!
+//! Built once from the configuration and shared. Secret files are read at each use, TLS files when
+//! they change; both therefore take effect without a reload.
+
+use super::proxy::{ProxyError, ProxyRules};
+use super::secrets::{self, FileError};
+use super::tls::{TlsError, TlsSource};
+use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
+use crate::http::auth::{self, UnsendableError};
+use crate::http::request::is_header_name;
+
+/// Why requests cannot be prepared: always a matter of the configuration or its files.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] FileError),
+    /// A secret cannot be sent.
+    #[error(transparent)]
+    Unsendable(#[from] UnsendableError),
+    /// A header cannot be sent.
+    #[error("http header {name:?} has a name or a value that cannot be sent")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// One HTTP client section, ready for use.
+#[derive(Debug)]
+pub struct HttpContext {
+    config: HttpClientConfig,
+    /// TLS for `https` URLs.
+    pub tls: TlsSource,
+    /// Which proxy to use.
+    pub proxy: ProxyRules,
+}
+
+impl HttpContext {
+    /// Prepares a section; reads the environment for `proxy_from_environment`.
+    ///
+    /// # Errors
+    /// When certificates or the proxy URL cannot be used. Secrets are not read yet.
+    pub fn new(config: &HttpClientConfig) -> Result<HttpContext, ContextError> {
+        Ok(HttpContext {
+            tls: TlsSource::new(&config.tls)?,
+            proxy: ProxyRules::new(&config.proxy, &|name| std::env::var(name).ok())?,
+            config: config.clone(),
+        })
+    }
+
+    /// Whether redirects are followed.
+    #[must_use]
+    pub fn follow_redirects(&self) -> bool {
+        self.config.follow_redirects
+    }
+
+    /// The value of `Authorization`, secrets as they are now. `userinfo`, from the URL, counts
+    /// where the configuration says nothing.
+    ///
+    /// # Errors
+    /// When a secret cannot be read or sent.
+    pub fn authorization(
+        &self,
+        userinfo: Option<&(String, String)>,
+    ) -> Result<Option<String>, ContextError> {
+        match &self.config.auth {
+            Auth::None => Ok(userinfo.map(|(user, password)| auth::basic(user, password))),
+            Auth::Basic { username, password } => {
+                let user = secrets::resolve(username)?;
+                let password = secrets::resolve(password)?;
+                Ok(Some(auth::basic(user.expose(), password.expose())))
+            }
+            Auth::Header { kind, credentials } => {
+                let credentials = secrets::resolve(credentials)?;
+                Ok(Some(auth::of_kind(kind, credentials.expose())?))
+            }
+        }
+    }
+
+    /// The extra headers, secrets as they are now, in file order.
+    ///
+    /// # Errors
+    /// When a secret cannot be read or sent.
+    pub fn extra_headers(&self) -> Result<Vec<(&str, String)>, ContextError> {
+        let mut headers = Vec::new();
+        for header in &self.config.headers {
+            for value in &header.values {
+                let value = match value {
+                    HeaderValue::Plain(text) => text.clone(),
+                    HeaderValue::Secret(source) => secrets::resolve(source)?.expose().to_owned(),
+                };
+                if !is_header_name(&header.name) || !auth::is_header_value(&value) {
+                    return Err(ContextError::Header {
+                        name: header.name.clone(),
+                    });
+                }
+                headers.push((header.name.as_str(), value));
+            }
+        }
+        Ok(headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::http_client::HeaderConfig;
+    use crate::config::secret::{Secret, SecretSource};
+
+    #[test]
+    fn the_configuration_wins_over_the_url() {
+        let userinfo = ("u".to_owned(), "p".to_owned());
+        let mut config = HttpClientConfig::default();
+        let from_url = HttpContext::new(&config).expect("context");
+        let value = from_url.authorization(Some(&userinfo)).expect("value");
+        assert_eq!(value, Some(auth::basic("u", "p")));
+        config.auth = Auth::Header {
+            kind: "Bearer".to_owned(),
+            credentials: SecretSource::Inline(Secret::new("t")),
+        };
+        let configured = HttpContext::new(&config).expect("context");
+        let value = configured.authorization(Some(&userinfo)).expect("value");
+        assert_eq!(value.as_deref(), Some("Bearer t"));
+    }
+
+    #[test]
+    fn header_values_keep_their_order_and_must_be_sendable() {
+        let header = |value: &str| HeaderConfig {
+            name: "X-Scope".to_owned(),
+            values: vec![
+                HeaderValue::Plain("a".to_owned()),
+                HeaderValue::Secret(SecretSource::Inline(Secret::new(value))),
+            ],
+        };
+        let context = |value| {
+            HttpContext::new(&HttpClientConfig {
+                headers: vec![header(value)],
+                ..HttpClientConfig::default()
+            })
+            .expect("context")
+        };
+        let sendable = context("b");
+        let headers = sendable.extra_headers().expect("headers");
+        assert_eq!(
+            headers,
+            [("X-Scope", "a".to_owned()), ("X-Scope", "b".to_owned())]
+        );
+        let error = context("b\r\nX: y").extra_headers().expect_err("refused");
+        assert!(!error.to_string().contains("y\""));
+    }
+}

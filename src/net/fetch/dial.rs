@@ -1,0 +1,151 @@
+//! From an exchange to a connection: an unused one, or name, addresses and connecting.
+
+use std::net::SocketAddr;
+
+use mio::Token;
+
+use super::connection::Connection;
+use super::socket::Socket;
+use super::task::{Dial, Fetch, Work};
+use super::{Failure, Fetcher, Resolved};
+use crate::model::time::Mono;
+use crate::net::resolve::{Resolution, ResolveError};
+
+impl Fetcher {
+    /// Begins the exchange, or its next part after a redirect, on an unused connection if there is
+    /// one and `reuse` allows.
+    pub(super) fn open(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>, reuse: bool) {
+        let claimed = if reuse { self.claim(&fetch) } else { Ok(None) };
+        match claimed {
+            Ok(Some((slot, mut connection))) => {
+                connection.owner = Some(key);
+                connection.reused = true;
+                let asked = connection.ask(&fetch.errand());
+                fetch.work = Work::Exchanging(slot);
+                self.pool.put(slot, connection);
+                match asked {
+                    Ok(()) => {
+                        self.enqueue(slot);
+                        self.fetches.insert(key, fetch);
+                    }
+                    Err(failure) => {
+                        self.drop_connection(&fetch);
+                        self.fail(key, &mut fetch, failure);
+                    }
+                }
+            }
+            Ok(None) => self.resolve(now, key, fetch),
+            Err(failure) => self.fail(key, &mut fetch, failure),
+        }
+    }
+
+    /// An unused connection for the exchange.
+    pub(super) fn claim(
+        &mut self,
+        fetch: &Fetch,
+    ) -> Result<Option<(usize, Box<Connection>)>, Failure> {
+        let route = fetch.route();
+        let context = &fetch.spec.context;
+        let tls = match &route.tls {
+            Some(_) => {
+                let config = context.tls.current();
+                Some(config.map_err(|error| Failure::Context(error.into()))?)
+            }
+            None => None,
+        };
+        let suits = |connection: &Connection| connection.suits(context, tls.as_ref());
+        while let Some((slot, mut connection)) = self.pool.claim(&route.key, suits) {
+            if connection.is_quiet(&mut self.buffer) {
+                return Ok(Some((slot, connection)));
+            }
+            self.pool.release(slot);
+        }
+        Ok(None)
+    }
+
+    pub(super) fn resolve(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>) {
+        let name = fetch.route().host.as_str();
+        if let Some(resolution) = self.resolver.known(name) {
+            return self.dial(now, key, fetch, resolution);
+        }
+        self.serial += 1;
+        let serial = self.serial;
+        let outbox = self.outbox.clone();
+        let waiter = Box::new(move |resolution| {
+            let _lost = outbox.try_send(Resolved {
+                key,
+                serial,
+                resolution,
+            });
+        });
+        self.resolver.ask(name, waiter);
+        fetch.work = Work::Resolving(serial);
+        self.fetches.insert(key, fetch);
+    }
+
+    pub(super) fn resolved(&mut self, now: Mono, resolved: Resolved) {
+        let Some(fetch) = self.fetches.remove(&resolved.key) else {
+            return;
+        };
+        if matches!(fetch.work, Work::Resolving(serial) if serial == resolved.serial) {
+            self.dial(now, resolved.key, fetch, resolved.resolution);
+        } else {
+            self.fetches.insert(resolved.key, fetch);
+        }
+    }
+
+    pub(super) fn dial(
+        &mut self,
+        now: Mono,
+        key: u64,
+        mut fetch: Box<Fetch>,
+        resolution: Resolution,
+    ) {
+        match resolution {
+            Ok(addresses) => {
+                let dial = Dial {
+                    addresses,
+                    tried: 0,
+                };
+                let none = ResolveError::NotFound {
+                    name: fetch.route().host.clone(),
+                };
+                self.dial_next(now, key, fetch, dial, none.into());
+            }
+            Err(error) => self.fail(key, &mut fetch, error.into()),
+        }
+    }
+
+    /// Tries the next address; `last` is what went wrong with the one before.
+    pub(super) fn dial_next(
+        &mut self,
+        now: Mono,
+        key: u64,
+        mut fetch: Box<Fetch>,
+        mut dial: Dial,
+        mut last: Failure,
+    ) {
+        while let Some(address) = dial.addresses.get(dial.tried).copied() {
+            dial.tried += 1;
+            let address = SocketAddr::new(address, fetch.route().port);
+            let slot = self.pool.reserve();
+            let token = Token(self.first_token + slot);
+            match Socket::connect(address, &self.registry, token) {
+                Ok(socket) => {
+                    let connection = Connection::new(socket, key, fetch.route(), &fetch.spec);
+                    self.pool.put(slot, Box::new(connection));
+                    let until = dial.patience(now, fetch.deadline);
+                    self.set_alarm(key, &mut fetch, until);
+                    fetch.work = Work::Dialing(slot, dial);
+                    self.fetches.insert(key, fetch);
+                    return;
+                }
+                Err(source) => {
+                    self.pool.release(slot);
+                    last = Failure::Connect { address, source };
+                }
+            }
+        }
+        self.fail(key, &mut fetch, last);
+    }
+}

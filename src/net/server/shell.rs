@@ -1,0 +1,352 @@
+//! The server's thread: poll, accept, read, hand over, write.
+//!
+//! # Thread
+//! - Owns: the listeners and every client.
+//! - Inbox: promised answers and the order to stop; room for one answer of every client, so it is
+//!   never full.
+//! - Outbox: none.
+//! - Waits on: a mio poll.
+//! - Deadlines: the nearest of its clients.
+//! - Stops when: told so and the last client is done, at most `HTTP_STOP_TIMEOUT` later; or when
+//!   its poll fails.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use crate::http::server::request::Request;
+use crate::http::server::response::Response;
+use crate::limits;
+use crate::model::time::Mono;
+use crate::sys::clock::Clock;
+use crate::sys::mailbox::{MailReceiver, MailSender};
+
+use super::conversation::{Conversation, Now, Phase};
+use super::{Answer, Handler, Mail, Promises, ServerOptions};
+
+/// Where the mailbox rings. Listeners have the tokens below it, clients those above.
+pub(super) const MAIL: Token = Token(1000);
+
+pub(super) struct Doors {
+    pub(super) poll: Poll,
+    pub(super) inbox: MailReceiver<Mail>,
+    pub(super) mail: MailSender<Mail>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A listener and whether clients may be waiting at it: epoll tells only of changes.
+struct Door {
+    listener: TcpListener,
+    has_waiting: bool,
+}
+
+struct Client {
+    stream: TcpStream,
+    talk: Conversation,
+    /// What the poll last said, until the socket says otherwise.
+    readable: bool,
+    writable: bool,
+}
+
+pub(super) struct Server {
+    doors: Doors,
+    listeners: Vec<Door>,
+    clients: BTreeMap<Token, Client>,
+    next_token: usize,
+    handler: Box<dyn Handler>,
+    options: ServerOptions,
+    scratch: Box<[u8]>,
+    /// Set once stopping: when to be gone.
+    end: Option<Mono>,
+    /// When accepting may be tried again after it failed or found no place.
+    retry_accept: Mono,
+}
+
+impl Server {
+    pub(super) fn new(
+        doors: Doors,
+        listeners: Vec<std::net::TcpListener>,
+        handler: Box<dyn Handler>,
+        options: ServerOptions,
+    ) -> io::Result<Server> {
+        let mut own = Vec::new();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut listener = TcpListener::from_std(listener);
+            let registry = doors.poll.registry();
+            registry.register(&mut listener, Token(index), Interest::READABLE)?;
+            own.push(Door {
+                listener,
+                has_waiting: true,
+            });
+        }
+        Ok(Server {
+            doors,
+            listeners: own,
+            clients: BTreeMap::new(),
+            next_token: MAIL.0 + 1,
+            handler,
+            options,
+            scratch: vec![0; limits::HTTP_READ_BYTES].into(),
+            end: None,
+            retry_accept: Mono(0),
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(limits::HTTP_EVENTS);
+        let mut wake_at = Mono(0);
+        loop {
+            let timeout = (wake_at != Mono::NEVER).then(|| wake_at.since(self.now().mono));
+            match self.doors.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    log::error!(err:% = error; "http server stops: its poll failed");
+                    return;
+                }
+            }
+            let now = self.now();
+            self.note(&events);
+            self.read_mail(now);
+            self.accept(now);
+            wake_at = self.drive_all(now);
+            if self
+                .end
+                .is_some_and(|end| self.clients.is_empty() || now.mono >= end)
+            {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: self.doors.clock.mono(),
+            wall: self.doors.clock.wall(),
+        }
+    }
+
+    fn note(&mut self, events: &Events) {
+        for event in events {
+            if let Some(client) = self.clients.get_mut(&event.token()) {
+                client.readable |= event.is_readable() || event.is_error();
+                client.writable |= event.is_writable() || event.is_error();
+            } else if let Some(door) = self.listeners.get_mut(event.token().0) {
+                door.has_waiting = true;
+            }
+        }
+    }
+
+    fn read_mail(&mut self, now: Now) {
+        self.doors.inbox.answer_bell();
+        while let Ok(mail) = self.doors.inbox.try_recv() {
+            match mail {
+                Mail::Answer(token, response) => {
+                    // A client that gave up in between is gone from the map, or past Handling.
+                    if let Some(client) = self.clients.get_mut(&token)
+                        && client.talk.phase() == Phase::Handling
+                    {
+                        client.talk.answer(now, &response);
+                    }
+                }
+                Mail::Stop => {
+                    self.listeners.clear();
+                    self.end = Some(now.mono + limits::HTTP_STOP_TIMEOUT);
+                    self.clients
+                        .values_mut()
+                        .for_each(|client| client.talk.stop());
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        while now.mono >= self.retry_accept
+            && let Some(door) = self.listeners.iter_mut().find(|door| door.has_waiting)
+        {
+            if self.clients.len() >= self.options.clients_max {
+                // Asking would take the client in; so make a place first.
+                match make_place(&mut self.clients, now.mono) {
+                    Ok(()) => {}
+                    Err(retry) => {
+                        self.retry_accept = retry;
+                        return;
+                    }
+                }
+            }
+            match door.listener.accept() {
+                Ok((stream, _)) => self.welcome(stream, now.mono),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => door.has_waiting = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Out of descriptors, or a client that was gone before we took it.
+                    log::debug!(err:% = error; "cannot accept a client");
+                    self.retry_accept = now.mono + limits::HTTP_ACCEPT_RETRY;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream, now: Mono) {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self
+            .doors
+            .poll
+            .registry()
+            .register(&mut stream, token, interest);
+        if let Err(error) = registered {
+            log::debug!(err:% = error; "cannot watch a client");
+            return;
+        }
+        // Small answers should not wait for the peer's acknowledgement; slower if it fails.
+        let _slower = stream.set_nodelay(true);
+        let client = Client {
+            stream,
+            talk: Conversation::new(now, self.options.idle_timeout),
+            readable: true,
+            writable: true,
+        };
+        self.clients.insert(token, client);
+    }
+
+    /// Moves every client on, and returns when to look again.
+    fn drive_all(&mut self, now: Now) -> Mono {
+        let before = self.clients.len();
+        let mut wake_at = self.move_on(now);
+        if self.clients.len() < before {
+            // A place, and a descriptor, became free.
+            self.retry_accept = Mono(0);
+        }
+        if self.listeners.iter().any(|door| door.has_waiting) {
+            wake_at = wake_at.min(self.retry_accept.max(now.mono));
+        }
+        wake_at
+    }
+
+    fn move_on(&mut self, now: Now) -> Mono {
+        let mut wake_at = self.end.unwrap_or(Mono::NEVER);
+        let (handler, mail) = (&mut self.handler, &self.doors.mail);
+        self.clients.retain(|token, client| {
+            client.talk.expire(now);
+            let promises = Promises {
+                mail,
+                client: *token,
+            };
+            let has_more = client.drive(now, handler.as_mut(), &promises, &mut self.scratch);
+            let next = if has_more {
+                now.mono
+            } else {
+                client.talk.deadline()
+            };
+            wake_at = wake_at.min(next);
+            client.talk.phase() != Phase::Closed
+        });
+        wake_at
+    }
+}
+
+/// Sends the client away that has owed us a request longest, if one has for long enough; else
+/// says when that will be.
+fn make_place(clients: &mut BTreeMap<Token, Client>, now: Mono) -> Result<(), Mono> {
+    let waiting = clients.iter().filter_map(|(token, client)| {
+        let since = client.talk.waiting_since()?;
+        let is_idle = client.talk.phase() == Phase::Idle;
+        let grace = if is_idle {
+            0
+        } else {
+            limits::HTTP_GRACE.as_nanos() as u64
+        };
+        Some((Mono(since.0.saturating_add(grace)), *token))
+    });
+    match waiting.min() {
+        Some((from, token)) if from <= now => {
+            clients.remove(&token);
+            Ok(())
+        }
+        Some((from, _)) => Err(from),
+        None => Err(now + limits::HTTP_GRACE),
+    }
+}
+
+impl Client {
+    /// Reads, answers and writes as far as it goes without waiting. True when there may be more
+    /// to do at once: nobody gets more than a few rounds in a row.
+    fn drive(
+        &mut self,
+        now: Now,
+        handler: &mut dyn Handler,
+        promises: &Promises<'_>,
+        scratch: &mut [u8],
+    ) -> bool {
+        for _ in 0..limits::HTTP_ROUNDS {
+            let cap = |head: &_| handler.body_bytes_max(head);
+            let request = self.talk.next_request(now, &cap);
+            let is_handled = request.is_some();
+            if let Some(request) = request
+                && let Answer::Now(response) = handle(handler, request, promises)
+            {
+                self.talk.answer(now, &response);
+            }
+            let moved = self.write(now) | self.read(scratch);
+            if self.talk.phase() == Phase::Closed || !(moved || is_handled) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, scratch: &mut [u8]) -> bool {
+        if !self.readable || !self.talk.wants_input() {
+            return false;
+        }
+        match self.stream.read(scratch) {
+            Ok(0) => self.talk.ended(),
+            Ok(bytes) => self.talk.received(&scratch[..bytes]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                return false;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.talk.ended(),
+        }
+        true
+    }
+
+    fn write(&mut self, now: Now) -> bool {
+        if !self.writable || self.talk.output().is_empty() {
+            return false;
+        }
+        match self.stream.write(self.talk.output()) {
+            Ok(bytes) => {
+                if self.talk.wrote(now.mono, bytes) {
+                    // Fails when the client is gone already; reading will tell.
+                    let _gone = self.stream.shutdown(Shutdown::Write);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.writable = false;
+                return false;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.talk.broke(),
+        }
+        true
+    }
+}
+
+fn handle(handler: &mut dyn Handler, request: Request, promises: &Promises<'_>) -> Answer {
+    let path = request.head.path.clone();
+    let handled = catch_unwind(AssertUnwindSafe(|| handler.handle(request, promises)));
+    handled.unwrap_or_else(|_| {
+        log::error!(path = path; "BUG: the handler of a request panicked");
+        Answer::Now(Response::text(500, "internal error\n"))
+    })
+}
