@@ -28,6 +28,7 @@ pub mod config;
 pub mod net;
 
 // Rank 5: the engines, which never know one another.
+pub mod discovery;
 
 // Rank 6: what looks at the engines from outside, and the embedded receiver.
 
