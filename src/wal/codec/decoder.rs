@@ -1,0 +1,309 @@
+//! Records as blocks again: the mirror of the encoder.
+//!
+//! Gives only blocks that are certain: one whose list or predecessor was lost is left out, and so
+//! are its successors up to the target's next key block. The caller sees what is missing by the
+//! sequence numbers.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::definition::{self, ListParts};
+use super::encoder::{EPOCH, KEY};
+use super::interner::Interner;
+use super::values::{self, Base, Span};
+use super::{chunk, side, spans};
+use crate::bytes::cursor::Cursor;
+use crate::limits;
+use crate::model::block::{EpochId, ScrapeBlock, Sequence};
+use crate::model::metadata::Family;
+use crate::model::series::{SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::timeline::Epoch;
+use crate::wal::format::record::{Records, tag};
+
+/// Bits of a block's flags that give the coding of its values; only coding 0 is known.
+const CODING: u64 = 0xf0;
+
+/// A list and the local ids it was made of.
+#[derive(Debug)]
+struct List {
+    series: Arc<SeriesList>,
+    target: u32,
+    chunks: Vec<u32>,
+}
+
+/// A definition of a chunk or a list. After damage it may be read before the ones it refers to,
+/// so it is put together when a block needs it.
+#[derive(Debug)]
+enum Part<P, R> {
+    Parked(P),
+    Ready(Arc<R>),
+}
+
+impl<P, R> Part<P, R> {
+    fn ready(self) -> Option<Arc<R>> {
+        match self {
+            Part::Ready(ready) => Some(ready),
+            Part::Parked(_) => None,
+        }
+    }
+}
+
+/// A target's previous block.
+#[derive(Debug)]
+struct Last {
+    block: Arc<ScrapeBlock>,
+    list: Arc<List>,
+    states: Vec<u8>,
+}
+
+/// What a frame gave.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Its readable blocks in order.
+    pub blocks: Vec<Arc<ScrapeBlock>>,
+    /// Its epochs.
+    pub epochs: Vec<Epoch>,
+    /// Records and sections of a kind this program does not know.
+    pub unknown: u64,
+}
+
+/// The decoder of a segment.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    families: HashMap<u32, Arc<Family>>,
+    targets: HashMap<u32, Arc<TargetIdentity>>,
+    chunks: HashMap<u32, Part<chunk::Definition, SeriesChunk>>,
+    lists: HashMap<u32, Part<ListParts, List>>,
+    lasts: HashMap<u32, Last>,
+    interner: Interner,
+    states: Vec<u8>,
+}
+
+/// Where in a frame the decoder is.
+struct Context {
+    first: Sequence,
+    epoch: Option<EpochId>,
+    offset_ms: i64,
+}
+
+/// The fixed part of a block's record.
+struct BlockHead {
+    sequence: Sequence,
+    epoch: EpochId,
+    offset_ms: i64,
+    list: u32,
+    /// Sequence number of the block it is encoded against.
+    before: Option<Sequence>,
+    coding: u64,
+}
+
+impl Decoder {
+    /// Begins a segment. Series that were known in the last one keep their identity, so that
+    /// whoever caches by it goes on.
+    pub fn begin_segment(&mut self) {
+        let chunks = self.chunks.drain().filter_map(|(_, chunk)| chunk.ready());
+        let lists = self.lists.drain().filter_map(|(_, list)| list.ready());
+        let lists = lists.map(|list| Arc::clone(&list.series));
+        self.interner.keep(chunks, lists);
+        self.families.clear();
+        self.targets.clear();
+        self.lasts.clear();
+    }
+
+    /// Decodes the body of the frame whose blocks begin at `first`.
+    pub fn frame(&mut self, first: Sequence, body: &[u8]) -> Decoded {
+        let mut decoded = Decoded::default();
+        let mut context = Context {
+            first,
+            epoch: None,
+            offset_ms: 0,
+        };
+        for (tag, payload) in Records::new(body) {
+            match tag {
+                tag::EPOCH => decoded.epochs.extend(definition::take_epoch(payload)),
+                tag::BLOCK => {
+                    let Some((block, unknown)) = self.block(&mut context, payload) else {
+                        continue;
+                    };
+                    decoded.unknown += unknown;
+                    decoded.blocks.push(block);
+                }
+                tag::FORGET => self.forget(payload),
+                _ => decoded.unknown += u64::from(!self.define(tag, payload)),
+            }
+        }
+        decoded
+    }
+
+    /// Takes a definition; false if the tag is unknown. A second copy changes nothing.
+    fn define(&mut self, tag: u64, payload: &[u8]) -> bool {
+        match tag {
+            tag::FAMILY => {
+                if let Some((id, family)) = definition::take_family(payload) {
+                    self.families.entry(id).or_insert_with(|| Arc::new(family));
+                }
+            }
+            tag::TARGET => {
+                if let Some((id, target)) = definition::take_target(payload) {
+                    self.targets.entry(id).or_insert_with(|| Arc::new(target));
+                }
+            }
+            tag::CHUNK => {
+                if let Some(chunk) = chunk::take(payload) {
+                    self.chunks.entry(chunk.id).or_insert(Part::Parked(chunk));
+                }
+            }
+            tag::LIST => {
+                if let Some(list) = definition::take_list(payload) {
+                    self.lists.entry(list.id).or_insert(Part::Parked(list));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The chunk of that id, put together if need be; none while something of it is missing.
+    fn chunk(&mut self, id: u32) -> Option<Arc<SeriesChunk>> {
+        let part = self.chunks.get_mut(&id)?;
+        let definition = match part {
+            Part::Ready(chunk) => return Some(Arc::clone(chunk)),
+            Part::Parked(definition) => definition,
+        };
+        let family = match definition.family {
+            Some(id) => Some(Arc::clone(self.families.get(&id)?)),
+            None => None,
+        };
+        let chunk = self.interner.chunk(definition.series.finish(family));
+        *part = Part::Ready(Arc::clone(&chunk));
+        Some(chunk)
+    }
+
+    /// The list of that id, as [`Decoder::chunk`].
+    fn list(&mut self, id: u32) -> Option<Arc<List>> {
+        let parts = match self.lists.get(&id)? {
+            Part::Ready(list) => return Some(Arc::clone(list)),
+            Part::Parked(parts) => parts.clone(),
+        };
+        let target = Arc::clone(self.targets.get(&parts.target)?);
+        let mut chunks = Vec::with_capacity(parts.chunks.len().min(self.chunks.len()));
+        let mut series = 0;
+        for id in &parts.chunks {
+            let chunk = self.chunk(*id)?;
+            series += chunk.len();
+            if series > limits::LIST_SERIES_MAX {
+                return None;
+            }
+            chunks.push(chunk);
+        }
+        let list = Arc::new(List {
+            series: self.interner.list(target, chunks),
+            target: parts.target,
+            chunks: parts.chunks,
+        });
+        self.lists.insert(id, Part::Ready(Arc::clone(&list)));
+        Some(list)
+    }
+
+    fn forget(&mut self, payload: &[u8]) {
+        let Some(forgotten) = definition::take_forget(payload) else {
+            return;
+        };
+        let [families, targets, chunks, lists] = forgotten.ids;
+        for id in families {
+            self.families.remove(&id);
+        }
+        for id in targets {
+            self.targets.remove(&id);
+            self.lasts.remove(&id);
+        }
+        for id in chunks {
+            self.chunks.remove(&id);
+        }
+        for id in lists {
+            self.lists.remove(&id);
+        }
+    }
+
+    /// Decodes a block and the number of its unknown sections; none if it cannot be.
+    fn block(&mut self, context: &mut Context, payload: &[u8]) -> Option<(Arc<ScrapeBlock>, u64)> {
+        let mut cursor = Cursor::new(payload);
+        let head = take_head(context, &mut cursor)?;
+        let list = self.list(head.list)?;
+        let last = match head.before {
+            Some(before) => {
+                let last = self.lasts.get(&list.target)?;
+                Some(last).filter(|last| last.block.sequence == before)
+            }
+            None => None,
+        };
+        if head.coding != 0 || last.is_some() != head.before.is_some() {
+            return None;
+        }
+        let spans = spans_of(&list, last);
+        let base = last.map_or(Base::default(), |last| Base {
+            values: &last.block.values,
+            states: &last.states,
+        });
+        let (runs, tokens) = (cursor.block()?, cursor.block()?);
+        let values = values::decode(&spans, base, runs, tokens, &mut self.states)?;
+        let (side, unknown) = side::take(cursor.rest(), values.len())?;
+        let block = Arc::new(ScrapeBlock {
+            sequence: head.sequence,
+            epoch: head.epoch,
+            offset_ms: head.offset_ms,
+            series: Arc::clone(&list.series),
+            values,
+            side,
+        });
+        let last = Last {
+            block: Arc::clone(&block),
+            states: std::mem::take(&mut self.states),
+            list: Arc::clone(&list),
+        };
+        if let Some(old) = self.lasts.insert(list.target, last) {
+            self.states = old.states;
+        }
+        Some((block, unknown))
+    }
+}
+
+fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
+    let sequence = Sequence(context.first.0.checked_add(cursor.varint()?)?);
+    let flags = cursor.varint()?;
+    if flags & EPOCH != 0 {
+        context.epoch = Some(EpochId(cursor.varint_u32()?));
+        context.offset_ms = 0;
+    }
+    context.offset_ms = context.offset_ms.wrapping_add(cursor.zigzag()?);
+    let list = cursor.varint_u32()?;
+    let before = if flags & KEY == 0 {
+        Some(Sequence(sequence.0.checked_sub(cursor.varint()?)?))
+    } else {
+        None
+    };
+    Some(BlockHead {
+        sequence,
+        epoch: context.epoch?,
+        offset_ms: context.offset_ms,
+        list,
+        before,
+        coding: flags & CODING,
+    })
+}
+
+fn spans_of(list: &Arc<List>, last: Option<&Last>) -> Vec<Span> {
+    let Some(last) = last else {
+        return spans::fresh(list.series.len());
+    };
+    if Arc::ptr_eq(list, &last.list) {
+        return spans::same(list.series.len());
+    }
+    spans::between(names(&last.list), names(list))
+}
+
+fn names(list: &List) -> impl Iterator<Item = (usize, usize)> {
+    let lens = list.series.chunks().iter().map(|chunk| chunk.len());
+    list.chunks.iter().map(|id| *id as usize).zip(lens)
+}

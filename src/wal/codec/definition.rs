@@ -1,0 +1,239 @@
+//! Definitions of families, targets and lists, epochs, and what may be forgotten
+//! (`docs/log-format.md`, section 4). Chunks have their own file.
+
+use crate::bytes::cursor::{Cursor, put_string, put_zigzag};
+use crate::bytes::varint;
+use crate::limits;
+use crate::model::block::EpochId;
+use crate::model::labels::Labels;
+use crate::model::metadata::{Family, MetricType};
+use crate::model::series::TargetIdentity;
+use crate::model::time::Wall;
+use crate::model::timeline::Epoch;
+
+/// Set in an epoch's flags if its mapping is final.
+const FROZEN: u64 = 1;
+
+/// Appends the payload of an epoch record.
+pub fn put_epoch(out: &mut Vec<u8>, epoch: &Epoch) {
+    varint::write(out, epoch.id.0.into());
+    put_zigzag(out, epoch.base_wall.0);
+    varint::write(out, if epoch.frozen { FROZEN } else { 0 });
+}
+
+/// Reads an epoch record.
+#[must_use]
+pub fn take_epoch(payload: &[u8]) -> Option<Epoch> {
+    let mut cursor = Cursor::new(payload);
+    Some(Epoch {
+        id: EpochId(cursor.varint_u32()?),
+        base_wall: Wall(cursor.zigzag()?),
+        frozen: cursor.varint()? & FROZEN != 0,
+    })
+}
+
+/// Appends the payload of a family definition.
+pub fn put_family(out: &mut Vec<u8>, id: u32, family: &Family) {
+    varint::write(out, id.into());
+    varint::write(out, family.kind as u64);
+    for text in [&family.name, &family.help, &family.unit] {
+        put_string(out, text);
+    }
+}
+
+/// Reads a family definition.
+#[must_use]
+pub fn take_family(payload: &[u8]) -> Option<(u32, Family)> {
+    let mut cursor = Cursor::new(payload);
+    let id = cursor.varint_u32()?;
+    let kind = MetricType::from_number(u8::try_from(cursor.varint()?).unwrap_or(u8::MAX));
+    let family = Family {
+        kind,
+        name: cursor.string()?.into(),
+        help: cursor.string()?.into(),
+        unit: cursor.string()?.into(),
+    };
+    Some((id, family))
+}
+
+/// Appends labels: their number and the pairs.
+pub fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
+    varint::write(out, labels.len() as u64);
+    for (name, value) in labels.iter() {
+        put_string(out, name);
+        put_string(out, value);
+    }
+}
+
+/// Reads labels.
+pub fn take_labels(cursor: &mut Cursor<'_>) -> Option<Labels> {
+    let count = cursor.count(cursor.rest().len())?;
+    let mut pairs = Vec::new();
+    for _ in 0..count {
+        pairs.push((cursor.string()?, cursor.string()?));
+    }
+    Some(Labels::from_pairs(pairs))
+}
+
+/// Appends the payload of a target definition.
+pub fn put_target(out: &mut Vec<u8>, id: u32, target: &TargetIdentity) {
+    varint::write(out, id.into());
+    out.extend_from_slice(&target.id.to_le_bytes());
+    put_string(out, &target.job);
+    put_labels(out, &target.labels);
+}
+
+/// Reads a target definition.
+#[must_use]
+pub fn take_target(payload: &[u8]) -> Option<(u32, TargetIdentity)> {
+    let mut cursor = Cursor::new(payload);
+    let local = cursor.varint_u32()?;
+    let target = TargetIdentity {
+        id: cursor.u64()?,
+        job: cursor.string()?.into(),
+        labels: take_labels(&mut cursor)?,
+    };
+    Some((local, target))
+}
+
+/// A list by the local ids of its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListParts {
+    /// Local id of the list.
+    pub id: u32,
+    /// Local id of its target.
+    pub target: u32,
+    /// Local ids of its chunks, in slot order.
+    pub chunks: Vec<u32>,
+}
+
+/// Appends the payload of a list definition.
+pub fn put_list(out: &mut Vec<u8>, list: &ListParts) {
+    varint::write(out, list.id.into());
+    varint::write(out, list.target.into());
+    let runs = || {
+        list.chunks
+            .chunk_by(|one, two| u64::from(*one) + 1 == u64::from(*two))
+    };
+    varint::write(out, runs().count() as u64);
+    let mut expected = 0;
+    for run in runs() {
+        put_zigzag(out, i64::from(run[0]) - expected);
+        varint::write(out, run.len() as u64);
+        expected = i64::from(run[0]) + run.len() as i64;
+    }
+}
+
+/// Reads a list definition.
+#[must_use]
+pub fn take_list(payload: &[u8]) -> Option<ListParts> {
+    let mut cursor = Cursor::new(payload);
+    let (id, target) = (cursor.varint_u32()?, cursor.varint_u32()?);
+    let mut chunks = Vec::new();
+    let mut expected: i64 = 0;
+    for _ in 0..cursor.varint()? {
+        let first = u32::try_from(expected.checked_add(cursor.zigzag()?)?).ok()?;
+        let len = cursor.count(limits::LIST_SERIES_MAX - chunks.len())?;
+        let end = first.checked_add(u32::try_from(len).ok()?)?;
+        chunks.extend(first..end);
+        expected = end.into();
+    }
+    Some(ListParts { id, target, chunks })
+}
+
+/// Local ids that nothing refers to any more, each kind in ascending order.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// Families, targets, chunks, lists.
+    pub ids: [Vec<u32>; 4],
+}
+
+/// Appends the payload of a forget record.
+pub fn put_forget(out: &mut Vec<u8>, forgotten: &Forgotten) {
+    for ids in &forgotten.ids {
+        varint::write(out, ids.len() as u64);
+        let mut last = 0;
+        for id in ids {
+            varint::write(out, u64::from(id - last));
+            last = *id;
+        }
+    }
+}
+
+/// Reads a forget record.
+#[must_use]
+pub fn take_forget(payload: &[u8]) -> Option<Forgotten> {
+    let mut cursor = Cursor::new(payload);
+    let mut forgotten = Forgotten::default();
+    for ids in &mut forgotten.ids {
+        let mut last: u32 = 0;
+        for _ in 0..cursor.count(payload.len())? {
+            last = last.checked_add(cursor.varint_u32()?)?;
+            ids.push(last);
+        }
+    }
+    Some(forgotten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn payload(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn epochs_survive(id: u32, wall: i64, frozen: bool) {
+            let epoch = Epoch { id: EpochId(id), base_wall: Wall(wall), frozen };
+            prop_assert_eq!(take_epoch(&payload(|out| put_epoch(out, &epoch))), Some(epoch));
+        }
+
+        #[test]
+        fn lists_survive(id: u32, target: u32, chunks in prop::collection::vec(0..9u32, 0..20)) {
+            let list = ListParts { id, target, chunks };
+            prop_assert_eq!(take_list(&payload(|out| put_list(out, &list))), Some(list));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(payload: Vec<u8>) {
+            let read = [
+                take_epoch(&payload).is_some(),
+                take_family(&payload).is_some(),
+                take_target(&payload).is_some(),
+                take_forget(&payload).is_some(),
+            ];
+            prop_assert!(!payload.is_empty() || read == [false; 4]);
+            prop_assert!(take_list(&payload).is_none_or(
+                |list| list.chunks.len() <= limits::LIST_SERIES_MAX));
+        }
+    }
+
+    #[test]
+    fn names_survive() {
+        let family = Family {
+            name: "a".into(),
+            kind: MetricType::Summary,
+            help: "help".into(),
+            unit: "s".into(),
+        };
+        let target = TargetIdentity {
+            id: u64::MAX,
+            job: "job".into(),
+            labels: Labels::from_pairs([("instance", "b:1"), ("job", "job")]),
+        };
+        let forgotten = Forgotten {
+            ids: [vec![], vec![3], vec![0, 5, 6], vec![u32::MAX]],
+        };
+        let bytes = payload(|out| put_family(out, 3, &family));
+        assert_eq!(take_family(&bytes), Some((3, family)));
+        let bytes = payload(|out| put_target(out, 4, &target));
+        assert_eq!(take_target(&bytes), Some((4, target)));
+        let bytes = payload(|out| put_forget(out, &forgotten));
+        assert_eq!(take_forget(&bytes), Some(forgotten));
+    }
+}

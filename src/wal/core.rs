@@ -1,0 +1,265 @@
+//! The log's core: writing, positions and retention in the order that keeps the promises.
+//!
+//! First the log is synced, then positions are stored, then segments are deleted. Single-threaded;
+//! the shell is `thread`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::activity::{Activity, Content};
+use super::frames::{Frames, Step};
+use super::log::Log;
+use super::queues::{QueueStatus, Queues};
+use super::retention::{self, Doomed};
+use super::segment;
+use super::writer::{Failure, Progress, Writer};
+use crate::limits;
+use crate::model::block::{ScrapeBlock, Sequence};
+use crate::model::position::AckRanges;
+use crate::model::time::Mono;
+use crate::model::timeline::{Epoch, Timeline};
+use crate::sys::published::Published;
+
+/// However often the log syncs, positions and segments are looked after at most this often.
+const HOUSEKEEPING_MIN: Duration = Duration::from_millis(limits::FRAME_AGE_MS);
+
+/// Time without a block after which the series of a target are not alive.
+const TARGET_IDLE: Duration = Duration::from_millis(limits::LOG_TARGET_IDLE_MS);
+
+/// The state of a log as others see it.
+#[derive(Clone, Debug, Default)]
+pub struct LogStatus {
+    /// Number of segments.
+    pub segments: usize,
+    /// Bytes they take.
+    pub bytes: u64,
+    /// The byte budget.
+    pub budget_bytes: u64,
+    /// How far the log is.
+    pub progress: Progress,
+    /// What is wrong with the disk, while writing is given up.
+    pub failing: Option<String>,
+    /// The queues.
+    pub queues: Vec<QueueStatus>,
+}
+
+/// The log's core.
+#[derive(Debug)]
+pub struct Core {
+    log: Arc<Log>,
+    queues: Arc<Queues>,
+    writer: Writer,
+    timeline: Published<Timeline>,
+    budget: u64,
+    interval: Duration,
+    last_housekeeping: Mono,
+    activity: Activity,
+    failing: Option<String>,
+}
+
+/// What the shell should report.
+#[derive(Debug)]
+pub enum Notice {
+    /// Writing failed and is given up for a while.
+    Failed(Failure),
+    /// Positions could not be stored.
+    PositionsFailed(std::io::Error),
+    /// A segment went for its space before everyone had settled it.
+    Dropped(Doomed),
+}
+
+impl Core {
+    /// Joins the parts. `limits` are the byte budget and the time between syncs.
+    #[must_use]
+    pub fn new(
+        log: Arc<Log>,
+        queues: Arc<Queues>,
+        writer: Writer,
+        timeline: Published<Timeline>,
+        (budget, interval): (u64, Duration),
+    ) -> Core {
+        Core {
+            log,
+            queues,
+            writer,
+            timeline,
+            budget,
+            interval: interval.max(HOUSEKEEPING_MIN),
+            last_housekeeping: Mono(0),
+            activity: Activity::default(),
+            failing: None,
+        }
+    }
+
+    /// Takes a block and returns its number.
+    pub fn append(&mut self, now: Mono, block: ScrapeBlock) -> Sequence {
+        let exemplars = block.side.as_ref().map_or(0, |side| side.exemplars.len());
+        let content = Content::of(&block);
+        self.activity.note(now, &block, content);
+        let sequence = self.writer.append(now, block);
+        if content.markers > 0 {
+            let newest = self.log.catalog.lock().segments.last().copied();
+            let first = newest.map_or(Sequence::ZERO, |newest| newest.first);
+            self.activity.end(sequence, content.markers, first);
+        }
+        let metrics = &self.log.metrics;
+        metrics.samples.add((content.live + content.markers) as f64);
+        metrics.exemplars.add(exemplars as f64);
+        self.show_activity();
+        sequence
+    }
+
+    fn show_activity(&self) {
+        let metrics = &self.log.metrics;
+        metrics.active_series.set(self.activity.active() as f64);
+        metrics.deleted_series.set(self.activity.ended() as f64);
+    }
+
+    /// Wakes the queues: something new may be there.
+    pub fn wake(&self) {
+        self.queues.wake();
+    }
+
+    /// Takes an epoch, durably if it is frozen, and publishes the timeline.
+    pub fn put_epoch(&mut self, now: Mono, epoch: Epoch) {
+        self.writer.put_epoch(now, epoch);
+        self.timeline.publish(self.writer.timeline().clone());
+        // Blocks that could not be sent before may be now.
+        self.queues.wake();
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Mono) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let synced = self.writer.tick(now);
+        if let Some(failure) = self.writer.take_failure() {
+            self.failing = Some(format!("cannot {}: {}", failure.action, failure.error));
+            notices.push(Notice::Failed(failure));
+        } else if synced {
+            self.failing = None;
+        }
+        let over = self.log.catalog.lock().bytes() > self.budget;
+        if over || self.last_housekeeping + self.interval <= now {
+            self.housekeeping(now, &mut notices);
+        }
+        notices
+    }
+
+    /// Positions, then segments, then memory.
+    fn housekeeping(&mut self, now: Mono, notices: &mut Vec<Notice>) {
+        self.last_housekeeping = now;
+        let synced = self.writer.progress().synced;
+        if let Err(error) = self.queues.store(synced) {
+            notices.push(Notice::PositionsFailed(error));
+        }
+        self.queues.expire(now);
+        self.truncate(notices);
+        let oldest = self.log.catalog.lock().segments.first().copied();
+        if let Some(oldest) = oldest {
+            self.writer.forget_epochs(oldest.epoch);
+            self.activity.forget(now - TARGET_IDLE, oldest.first);
+            self.show_activity();
+        }
+        self.queues.show_segments();
+        let released = self.queues.floor().min(synced);
+        self.log.ring.lock().release(released);
+    }
+
+    /// Deletes what nobody needs, and what there is no room for.
+    fn truncate(&self, notices: &mut Vec<Notice>) {
+        let segments = self.log.catalog.lock().segments.clone();
+        let plan = retention::plan(&segments, &self.queues.stored(), self.budget);
+        if plan.is_empty() {
+            return;
+        }
+        let metrics = &self.log.metrics.truncation;
+        metrics.rounds.inc();
+        let began = self.log.clock.mono();
+        for doomed in plan {
+            if !self.delete(&doomed) {
+                metrics.failed.inc();
+                break;
+            }
+            if doomed.for_space {
+                notices.push(Notice::Dropped(doomed));
+            }
+        }
+        let took = self.log.clock.mono().since(began);
+        metrics.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Deletes a segment; what is lost with it is counted. False if the disk refuses.
+    fn delete(&self, doomed: &Doomed) -> bool {
+        let number = doomed.segment.number;
+        if doomed.for_space {
+            let samples = |settled: &AckRanges| self.unsettled_samples(doomed, settled);
+            self.queues
+                .count_loss(&doomed.segment, doomed.last, samples);
+        }
+        let path = segment::path(&self.log.segments_dir, number);
+        let gone = match self.log.storage.remove(&path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if gone {
+            let mut catalog = self.log.catalog.lock();
+            catalog.remove(number);
+            self.log.metrics.bytes.set(catalog.bytes() as f64);
+        }
+        gone
+    }
+
+    /// Samples in a segment that `settled` does not cover. Frames that are partly settled count in
+    /// proportion.
+    fn unsettled_samples(&self, doomed: &Doomed, settled: &AckRanges) -> u64 {
+        let path = segment::path(&self.log.segments_dir, doomed.segment.number);
+        let Ok(file) = self.log.storage.open(&path) else {
+            return 0;
+        };
+        let mut frames = Frames::new(file, doomed.segment.number);
+        let mut samples = 0;
+        while let Ok(step) = frames.step(doomed.segment.end) {
+            let header = match step {
+                Step::Frame(header) | Step::Damage(Some(header)) => header,
+                Step::Damage(None) => continue,
+                Step::End => break,
+            };
+            let last = header.last().min(doomed.last);
+            let missing = retention::unsettled(settled, header.first, last);
+            let span = u64::from(header.span.max(1));
+            samples += u64::from(header.samples) * missing / span;
+        }
+        samples
+    }
+
+    /// When [`Core::tick`] has something to do, if nothing else happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Mono {
+        self.writer
+            .next_deadline()
+            .min(self.last_housekeeping + self.interval)
+    }
+
+    /// Writes, syncs and stores everything: before the end, or when no more blocks will come.
+    pub fn finish(&mut self, now: Mono) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        self.writer.flush(now);
+        notices.extend(self.writer.take_failure().map(Notice::Failed));
+        self.housekeeping(now, &mut notices);
+        notices
+    }
+
+    /// The state for others to see.
+    #[must_use]
+    pub fn status(&self) -> LogStatus {
+        let catalog = self.log.catalog.lock();
+        LogStatus {
+            segments: catalog.segments.len(),
+            bytes: catalog.bytes(),
+            budget_bytes: self.budget,
+            progress: self.writer.progress(),
+            failing: self.failing.clone(),
+            queues: self.queues.status(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Reads the frames of one segment, one after another, and finds the next one after damage.
+//!
+//! Holds one window of the file and one body. Says what it skipped; never yields bytes whose
+//! checksum is wrong. Errors of the disk are passed on and change nothing, so that a call may be
+//! repeated.
+
+use std::io;
+
+use super::format::compress::Inflater;
+use super::format::frame::{self, FRAME_EXTRA_BYTES, FRAME_HEADER_BYTES, FrameHeader};
+use super::format::header::HEADER_BYTES;
+use crate::sys::fs::StoredFile;
+
+/// Bytes read at once while looking for frames.
+const WINDOW_BYTES: usize = 64 << 10;
+
+/// What a disk that cannot be read is skipped by, in bytes.
+const PAGE_BYTES: u64 = 4096;
+
+/// One step through a segment.
+#[derive(Debug)]
+pub enum Step {
+    /// A frame, checked; its body is in [`Frames::body`].
+    Frame(FrameHeader),
+    /// Bytes that are no valid frame, with the header if that one was valid.
+    Damage(Option<FrameHeader>),
+    /// Nothing more before the end.
+    End,
+}
+
+/// The frames of an open segment.
+#[derive(Debug)]
+pub struct Frames {
+    file: Box<dyn StoredFile>,
+    number: u64,
+    offset: u64,
+    window: Vec<u8>,
+    window_at: u64,
+    inflater: Inflater,
+}
+
+impl Frames {
+    /// Begins behind the header of segment `number`.
+    #[must_use]
+    pub fn new(file: Box<dyn StoredFile>, number: u64) -> Frames {
+        Frames {
+            file,
+            number,
+            offset: HEADER_BYTES as u64,
+            window: Vec::new(),
+            window_at: 0,
+            inflater: Inflater::default(),
+        }
+    }
+
+    /// Where the next step begins.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Gives up on the page that cannot be read.
+    pub fn skip_page(&mut self) {
+        self.offset = (self.offset / PAGE_BYTES + 1) * PAGE_BYTES;
+    }
+
+    /// Goes to the next frame that ends at or before `end`.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub fn step(&mut self, end: u64) -> io::Result<Step> {
+        loop {
+            if self.offset + FRAME_EXTRA_BYTES as u64 > end {
+                return Ok(Step::End);
+            }
+            self.fill(self.offset, FRAME_HEADER_BYTES, end)?;
+            let Some(header) = FrameHeader::decode(self.at(self.offset), self.number) else {
+                return self.resynchronise(end);
+            };
+            let next = self.offset + header.frame_bytes();
+            if next > end {
+                // Cut off, or a length that damage made up: look for a frame inside.
+                return self.resynchronise(end);
+            }
+            self.fill(self.offset, header.frame_bytes() as usize, end)?;
+            if frame::checked_body(&header, self.at(self.offset)).is_none() {
+                self.offset = next;
+                return Ok(Step::Damage(Some(header)));
+            }
+            self.offset = next;
+            if header.records {
+                return Ok(Step::Frame(header));
+            }
+        }
+    }
+
+    /// The decoded body of the frame that the last step gave; none if it does not decompress.
+    pub fn body(&mut self, header: &FrameHeader) -> Option<Vec<u8>> {
+        let start = self.offset - header.frame_bytes() + FRAME_HEADER_BYTES as u64;
+        let from = (start - self.window_at) as usize;
+        let stored = self.window.get(from..from + header.stored as usize)?;
+        self.inflater
+            .inflate(header.compression, stored, header.decoded as usize)
+    }
+
+    /// The window from a place inside it.
+    fn at(&self, offset: u64) -> &[u8] {
+        &self.window[(offset - self.window_at) as usize..]
+    }
+
+    /// Sees to it that the window has `need` bytes from `offset` on.
+    fn fill(&mut self, offset: u64, need: usize, end: u64) -> io::Result<()> {
+        let have = self.window_at + self.window.len() as u64;
+        if offset >= self.window_at && offset + need as u64 <= have {
+            return Ok(());
+        }
+        let want = need.max(WINDOW_BYTES.min((end - offset) as usize));
+        self.window.clear();
+        self.window.shrink_to(2 * WINDOW_BYTES);
+        self.window.resize(want, 0);
+        self.window_at = offset;
+        let outcome = self.file.read_exact_at(offset, &mut self.window);
+        if outcome.is_err() {
+            self.window.clear();
+        }
+        outcome
+    }
+
+    /// Looks for the next valid header behind the offset.
+    fn resynchronise(&mut self, end: u64) -> io::Result<Step> {
+        let mut from = self.offset + 1;
+        while from + FRAME_EXTRA_BYTES as u64 <= end {
+            let need = WINDOW_BYTES.min((end - from) as usize);
+            self.fill(from, need, end)?;
+            if let Some(at) = frame::find(&self.at(from)[..need], self.number) {
+                self.offset = from + at as u64;
+                return Ok(Step::Damage(None));
+            }
+            // A header may straddle the windows.
+            from += (need - FRAME_HEADER_BYTES + 1) as u64;
+        }
+        self.offset = end;
+        Ok(Step::Damage(None))
+    }
+}

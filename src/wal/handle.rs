@@ -1,0 +1,219 @@
+//! The handles of a running log: for scrapes, for queues, for the agent.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+
+use super::core::LogStatus;
+use super::error::OpenError;
+use super::log::Log;
+use super::open::{self, Options};
+use super::positions::Totals;
+use super::queues::Queues;
+use super::reader::LogReader;
+use super::thread::{Blocks, Shell};
+use crate::limits;
+use crate::model::block::ScrapeBlock;
+use crate::model::position::AckRanges;
+use crate::model::source::BlockSource;
+use crate::model::time::Mono;
+use crate::model::timeline::{Epoch, Timeline};
+use crate::sys::clock::Clock;
+use crate::sys::fs::{HeldLock, Storage};
+use crate::sys::published::{Published, Shared};
+use crate::sys::thread::spawn;
+use crate::telemetry::registry::Registry;
+
+/// A running log.
+#[derive(Debug)]
+pub struct Wal {
+    /// None once no more appenders are given out. Locked only for that.
+    blocks: Mutex<Option<Sender<Blocks>>>,
+    epochs: Sender<Epoch>,
+    log: Arc<Log>,
+    queues: Arc<Queues>,
+    timeline: Published<Timeline>,
+    status: Published<LogStatus>,
+    thread: JoinHandle<()>,
+    _lock: Box<dyn HeldLock>,
+}
+
+/// Puts blocks into the log. Clones are equal; when the last one is gone and
+/// [`Wal::finish_appending`] was called, the log writes its last frame.
+#[derive(Clone, Debug)]
+pub struct Appender(Sender<Blocks>);
+
+impl Appender {
+    /// Hands over a block; waits while the log is busy. False if the log's thread is gone.
+    pub fn send(&self, block: ScrapeBlock) -> bool {
+        self.0.send(Blocks::One(block)).is_ok()
+    }
+
+    /// Hands over several blocks at once, in order; as [`Appender::send`].
+    pub fn send_many(&self, blocks: Vec<ScrapeBlock>) -> bool {
+        self.0.send(Blocks::Many(blocks)).is_ok()
+    }
+}
+
+/// A queue's seat at the log.
+pub struct Queue {
+    /// Its blocks, in order; to be asked for what is behind `start`.
+    pub source: Box<dyn BlockSource>,
+    /// Where the queue notes which blocks it has settled. Stored at the next sync, never beyond
+    /// what is synced.
+    pub settled: Shared<AckRanges>,
+    /// Where the queue notes how many samples it has settled; goes on across restarts.
+    pub totals: Shared<Totals>,
+    /// Has a message when there may be something new, or when an epoch was frozen.
+    pub wake: Receiver<()>,
+    /// What was settled before. A new queue begins behind the newest block.
+    pub start: AckRanges,
+    /// To be kept as long as the queue lives: dropping it gives the seat back. The position is
+    /// remembered for [`limits::POSITION_KEPT_MS`].
+    pub registration: Registration,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue")
+            .field("settled", &self.settled)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives a queue's seat back when it is dropped.
+#[derive(Debug)]
+pub struct Registration {
+    queues: Arc<Queues>,
+    clock: Arc<dyn Clock>,
+    ticket: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.queues.deregister(self.ticket, self.clock.mono());
+    }
+}
+
+/// Opens the log below `path` and starts its thread.
+///
+/// # Errors
+/// [`OpenError`]: locked by another process, written by a newer program, or the disk refuses.
+pub fn open(
+    path: &Path,
+    options: Options,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Wal, OpenError> {
+    let opened = open::open(path, options, storage, clock, registry)?;
+    if opened.damaged > 0 || opened.torn_bytes > 0 {
+        log::warn!(
+            component = "log", damaged = opened.damaged, torn_bytes = opened.torn_bytes;
+            "newest segment has damaged frames or a torn end, a new segment begins"
+        );
+    }
+    // Full: the scrape worker waits, which is back-pressure, not loss.
+    let (blocks_tx, blocks) = bounded(limits::LOG_INBOX);
+    // Full: the sender waits; epochs are rare.
+    let (epochs_tx, epochs) = bounded(limits::LOG_COMMANDS);
+    let status = Published::new(opened.core.status());
+    let shell = Shell {
+        core: opened.core,
+        blocks,
+        epochs,
+        clock: Arc::clone(&opened.log.clock),
+        status: status.clone(),
+        status_at: Mono(0),
+        failing: false,
+    };
+    let thread = spawn("wal", move || shell.run()).map_err(OpenError::Thread)?;
+    Ok(Wal {
+        blocks: Mutex::new(Some(blocks_tx)),
+        epochs: epochs_tx,
+        log: opened.log,
+        queues: opened.queues,
+        timeline: opened.timeline,
+        status,
+        thread,
+        _lock: opened.lock,
+    })
+}
+
+impl Wal {
+    /// A way to put blocks in; none after [`Wal::finish_appending`].
+    #[must_use]
+    pub fn appender(&self) -> Option<Appender> {
+        self.blocks.lock().clone().map(Appender)
+    }
+
+    /// Gives out no more appenders: when the last one is dropped the log writes and syncs its
+    /// last frame. Queues go on reading and settling.
+    pub fn finish_appending(&self) {
+        self.blocks.lock().take();
+    }
+
+    /// A seat for the queue of that name, at start or at any time later, from any thread. The
+    /// same name gives the same position.
+    #[must_use]
+    pub fn register_queue(&self, name: &str) -> Queue {
+        let seat = self.queues.register(name);
+        let damaged = self.log.metrics.lost(name, "damage");
+        Queue {
+            source: Box::new(LogReader::new(Arc::clone(&self.log), damaged)),
+            settled: seat.settled,
+            totals: seat.totals,
+            wake: seat.wake,
+            start: seat.start,
+            registration: Registration {
+                queues: Arc::clone(&self.queues),
+                clock: Arc::clone(&self.log.clock),
+                ticket: seat.ticket,
+            },
+        }
+    }
+
+    /// The epochs of everything in the log. A frozen one is durable.
+    #[must_use]
+    pub fn timeline(&self) -> Published<Timeline> {
+        self.timeline.clone()
+    }
+
+    /// The newest epoch; a new one takes the next id.
+    #[must_use]
+    pub fn last_epoch(&self) -> Option<Epoch> {
+        self.timeline.load().last()
+    }
+
+    /// Begins an epoch, or freezes one by giving it again with `frozen`. To be called before the
+    /// epoch's first block is appended. Published in the timeline once done.
+    pub fn begin_epoch(&self, epoch: Epoch) {
+        // Disconnected only if the thread died, which `is_alive` tells.
+        let _gone = self.epochs.send(epoch);
+    }
+
+    /// The state of the log, about a second old.
+    #[must_use]
+    pub fn status(&self) -> Published<LogStatus> {
+        self.status.clone()
+    }
+
+    /// Whether the thread runs. It ends early only by a panic.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Ends the log: takes what was sent, writes, syncs, stores positions. False if the thread
+    /// had panicked.
+    #[must_use]
+    pub fn join(self) -> bool {
+        drop(self.epochs);
+        drop(self.blocks);
+        self.thread.join().is_ok()
+    }
+}

@@ -1,0 +1,136 @@
+//! Opens a log: lock, recovery, positions; everything but the thread.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::core::Core;
+use super::error::OpenError;
+use super::log::Log;
+use super::metrics::Metrics;
+use super::queues::Queues;
+use super::recover::recover;
+use super::ring::Ring;
+use super::writer::{Beginning, Writer};
+use crate::limits;
+use crate::model::timeline::Timeline;
+use crate::sys::clock::Clock;
+use crate::sys::fs::{HeldLock, Storage};
+use crate::sys::published::Published;
+use crate::telemetry::registry::Registry;
+
+/// Our folder below the storage path.
+const FOLDER: &str = "narthex";
+
+/// What the user may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of all segments together; at least [`limits::LOG_BYTES_MIN`] counts.
+    pub budget_bytes: u64,
+    /// Time between syncs; zero syncs every frame.
+    pub sync_interval: Duration,
+    /// Bytes of blocks kept in memory for queues.
+    pub ring_bytes: usize,
+}
+
+/// An open log without its thread.
+#[derive(Debug)]
+pub struct Opened {
+    /// Held as long as the log is used.
+    pub lock: Box<dyn HeldLock>,
+    /// What readers share.
+    pub log: Arc<Log>,
+    /// The queues.
+    pub queues: Arc<Queues>,
+    /// The core, for the thread.
+    pub core: Core,
+    /// The epochs.
+    pub timeline: Published<Timeline>,
+    /// Damaged places found in the newest segment.
+    pub damaged: u64,
+    /// Bytes of a torn write at its end.
+    pub torn_bytes: u64,
+}
+
+/// Opens the log below `path`.
+///
+/// # Errors
+/// [`OpenError`]: locked by another process, written by a newer program, or the disk refuses.
+pub fn open(
+    path: &Path,
+    options: Options,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Opened, OpenError> {
+    let began = clock.mono();
+    let dir = path.join(FOLDER);
+    let (segments_dir, positions_dir) = (dir.join("segments"), dir.join("positions"));
+    let io = |source| OpenError::Io {
+        path: dir.clone(),
+        source,
+    };
+    for folder in [&dir, &segments_dir, &positions_dir] {
+        storage.create_dir(folder).map_err(io)?;
+    }
+    let lock = take_lock(&*storage, &dir)?;
+    let mut found = recover(&*storage, &segments_dir)?;
+    found.catalog.synced = found.last;
+    let oldest = found.catalog.trimmed;
+    let log = Arc::new(Log {
+        storage,
+        segments_dir,
+        ring: Mutex::new(Ring::new(found.last.next(), options.ring_bytes)),
+        catalog: Mutex::new(found.catalog),
+        metrics: Metrics::new(registry),
+        clock,
+    });
+    let now = log.clock.mono();
+    let queues = Queues::open(Arc::clone(&log), positions_dir, oldest, now).map_err(io)?;
+    let queues = Arc::new(queues);
+    // A position beyond the log: the log was deleted, its numbers must not come again.
+    let last = found.last.max(queues.highest());
+    *log.ring.lock() = Ring::new(last.next(), options.ring_bytes);
+    log.catalog.lock().synced = last;
+    log.metrics.corruptions.add(found.damaged as f64);
+    let budget = options.budget_bytes.max(limits::LOG_BYTES_MIN);
+    let timeline = Published::new(found.timeline.clone());
+    let beginning = Beginning {
+        last,
+        next_segment: found.next_segment,
+        timeline: found.timeline,
+    };
+    let interval = options.sync_interval;
+    let writer = Writer::new(Arc::clone(&log), budget, interval, beginning);
+    let core = Core::new(
+        Arc::clone(&log),
+        Arc::clone(&queues),
+        writer,
+        timeline.clone(),
+        (budget, interval),
+    );
+    let took = log.clock.mono().since(began);
+    log.metrics.replay_seconds.set(took.as_secs_f64());
+    Ok(Opened {
+        lock,
+        log,
+        queues,
+        core,
+        timeline,
+        damaged: found.damaged,
+        torn_bytes: found.torn_bytes,
+    })
+}
+
+fn take_lock(storage: &dyn Storage, dir: &Path) -> Result<Box<dyn HeldLock>, OpenError> {
+    let path = dir.join("lock");
+    match storage.lock(&path) {
+        Ok(lock) => Ok(lock),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(OpenError::Locked { path })
+        }
+        Err(source) => Err(OpenError::Io { path, source }),
+    }
+}

@@ -1,0 +1,219 @@
+//! A queue's position on disk: two slots, written in turn, in place (`docs/log-format.md`, 7).
+//!
+//! A new file for every update would cost flash twenty times the wear.
+
+use std::io;
+use std::path::Path;
+
+use crate::model::block::Sequence;
+use crate::model::position::AckRanges;
+use crate::sys::fs::{Storage, StoredFile};
+
+/// Bytes of a slot.
+const SLOT_BYTES: usize = 4096;
+const MAGIC: &[u8; 4] = b"NTXP";
+const VERSION: u16 = 1;
+/// Ranges that fit a slot; those above are left out, which costs duplicates after a restart.
+const RANGES_MAX: usize = 250;
+const RANGES_AT: usize = 40;
+
+/// Samples that a queue is done with, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Samples that the receiver has.
+    pub acknowledged: u64,
+    /// Samples that were given up.
+    pub abandoned: u64,
+}
+
+/// What is stored of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Which blocks are settled.
+    pub settled: AckRanges,
+    /// How many samples that were.
+    pub totals: Totals,
+}
+
+fn encode(position: &Position, generation: u64) -> [u8; SLOT_BYTES] {
+    let mut out = [0; SLOT_BYTES];
+    let ranges = position.settled.ranges();
+    let ranges = &ranges[..ranges.len().min(RANGES_MAX)];
+    out[..4].copy_from_slice(MAGIC);
+    out[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    out[6..8].copy_from_slice(&(ranges.len() as u16).to_le_bytes());
+    let totals = position.totals;
+    let floor = position.settled.floor().0;
+    let fixed = [generation, floor, totals.acknowledged, totals.abandoned];
+    let pairs = ranges.iter().flat_map(|(first, last)| [first.0, last.0]);
+    for (index, word) in fixed.into_iter().chain(pairs).enumerate() {
+        out[8 + 8 * index..16 + 8 * index].copy_from_slice(&word.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(&out[..SLOT_BYTES - 4]);
+    out[SLOT_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+    out
+}
+
+fn decode(slot: &[u8]) -> Option<(u64, Position)> {
+    let slot: &[u8; SLOT_BYTES] = slot.try_into().ok()?;
+    let (body, crc) = slot.split_at(SLOT_BYTES - 4);
+    let sound = crc32c::crc32c(body).to_le_bytes() == *crc;
+    let version = u16::from_le_bytes([slot[4], slot[5]]);
+    let count = usize::from(u16::from_le_bytes([slot[6], slot[7]]));
+    if !slot.starts_with(MAGIC) || !sound || version != VERSION || count > RANGES_MAX {
+        return None;
+    }
+    let (words, _) = body[8..].as_chunks();
+    let word = |index: usize| u64::from_le_bytes(words[index]);
+    let mut settled = AckRanges::up_to(Sequence(word(1)));
+    for range in 0..count {
+        let at = (RANGES_AT - 8) / 8 + 2 * range;
+        settled.insert(Sequence(word(at)), Sequence(word(at + 1)));
+    }
+    let totals = Totals {
+        acknowledged: word(2),
+        abandoned: word(3),
+    };
+    Some((word(0), Position { settled, totals }))
+}
+
+/// A position file.
+#[derive(Debug)]
+pub struct PositionFile {
+    file: Box<dyn StoredFile>,
+    generation: u64,
+}
+
+impl PositionFile {
+    /// Makes the file with a first position, durably.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn create(
+        storage: &dyn Storage,
+        path: &Path,
+        position: &Position,
+    ) -> io::Result<PositionFile> {
+        let file = match storage.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => storage.open(path)?,
+            other => other?,
+        };
+        let mut positions = PositionFile {
+            file,
+            generation: 0,
+        };
+        positions.store(position)?;
+        if let Some(dir) = path.parent() {
+            storage.sync_dir(dir)?;
+        }
+        Ok(positions)
+    }
+
+    /// Opens a file and reads its newest valid slot; no position if both are damaged.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub fn open(
+        storage: &dyn Storage,
+        path: &Path,
+    ) -> io::Result<(PositionFile, Option<Position>)> {
+        let file = storage.open(path)?;
+        let mut best: Option<(u64, Position)> = None;
+        for slot in 0..2 {
+            let mut bytes = [0; SLOT_BYTES];
+            match file.read_exact_at(slot * SLOT_BYTES as u64, &mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                other => other?,
+            }
+            let newer =
+                |(generation, _): &(u64, _)| best.as_ref().is_none_or(|(own, _)| own < generation);
+            if let Some(found) = decode(&bytes).filter(newer) {
+                best = Some(found);
+            }
+        }
+        let (generation, position) = best.unzip();
+        let generation = generation.unwrap_or(0);
+        Ok((PositionFile { file, generation }, position))
+    }
+
+    /// Writes the other slot and syncs it.
+    ///
+    /// # Errors
+    /// When the disk refuses; the older slot is untouched then and the next try uses the same one.
+    pub fn store(&mut self, position: &Position) -> io::Result<()> {
+        let generation = self.generation + 1;
+        let offset = (generation % 2) * SLOT_BYTES as u64;
+        self.file.write_at(offset, &encode(position, generation))?;
+        self.file.sync()?;
+        self.generation = generation;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fs_sim::{Fault, SimFs};
+
+    fn position(floor: u64) -> Position {
+        let mut settled = AckRanges::up_to(Sequence(floor));
+        settled.insert(Sequence(floor + 5), Sequence(floor + 9));
+        let totals = Totals {
+            acknowledged: 7 * floor,
+            abandoned: floor,
+        };
+        Position { settled, totals }
+    }
+
+    #[test]
+    fn a_power_cut_leaves_the_last_or_the_one_before() {
+        let path = Path::new("/p/q.pos");
+        for at in 1..14 {
+            for seed in 0..8 {
+                let disk = SimFs::default();
+                let mut file = PositionFile::create(&disk, path, &position(1)).expect("created");
+                disk.inject(disk.operations() + at, Fault::Halt);
+                let mut stored = 1;
+                for floor in 2..6 {
+                    if file.store(&position(floor)).is_err() {
+                        break;
+                    }
+                    stored = floor;
+                }
+                let disk = disk.crash(seed);
+                let (_, found) = PositionFile::open(&disk, path).expect("opens");
+                let found = found.expect("one slot is whole");
+                assert!([position(stored), position(stored + 1)].contains(&found));
+            }
+        }
+    }
+
+    #[test]
+    fn more_ranges_than_fit_are_cut_from_above() {
+        let disk = SimFs::default();
+        let mut many = Position::default();
+        for number in 0..400 {
+            many.settled
+                .insert(Sequence(2 + 2 * number), Sequence(2 + 2 * number));
+        }
+        let path = Path::new("/p/q.pos");
+        drop(PositionFile::create(&disk, path, &many).expect("created"));
+        let (_, found) = PositionFile::open(&disk, path).expect("opens");
+        let found = found.expect("valid").settled;
+        assert_eq!(found.ranges(), &many.settled.ranges()[..RANGES_MAX]);
+    }
+
+    #[test]
+    fn two_damaged_slots_give_no_position() {
+        let disk = SimFs::default();
+        let path = Path::new("/p/q.pos");
+        let mut file = PositionFile::create(&disk, path, &position(1)).expect("created");
+        file.store(&position(2)).expect("stored");
+        assert!(disk.flip_bit(path, 100, 3));
+        let (_, found) = PositionFile::open(&disk, path).expect("opens");
+        assert_eq!(found, Some(position(1)));
+        assert!(disk.flip_bit(path, 5000, 3));
+        let (_, found) = PositionFile::open(&disk, path).expect("opens");
+        assert_eq!(found, None);
+    }
+}

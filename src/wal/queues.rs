@@ -1,0 +1,356 @@
+//! The queues that read the log: who they are, what they have settled, whom to wake.
+//!
+//! Registered from any thread, served by the log's thread. One lock, held for a few instructions
+//! except while positions are written, which only registration could notice.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+
+use super::log::Log;
+use super::positions::{Position, PositionFile, Totals};
+use super::retention;
+use super::segment::SegmentInfo;
+use crate::limits;
+use crate::model::block::Sequence;
+use crate::model::position::AckRanges;
+use crate::model::time::Mono;
+use crate::sys::published::Shared;
+
+const SUFFIX: &str = ".pos";
+
+/// Longest readable part of a position's file name, in bytes.
+const NAME_BYTES_MAX: usize = 100;
+
+/// A queue, registered or remembered.
+#[derive(Debug)]
+struct Entry {
+    file_name: String,
+    /// None while the disk refuses to make it.
+    file: Option<PositionFile>,
+    settled: Shared<AckRanges>,
+    totals: Shared<Totals>,
+    /// What is stored.
+    stored: Position,
+    /// One per registration.
+    wakes: Vec<(u64, Sender<()>)>,
+    /// The queue's name, once it has registered.
+    name: Option<String>,
+    /// Since when nobody is registered.
+    idle_since: Mono,
+}
+
+/// All queues of a log.
+#[derive(Debug)]
+pub struct Queues {
+    log: Arc<Log>,
+    dir: PathBuf,
+    entries: Mutex<Vec<Entry>>,
+}
+
+/// One queue as the status shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Its name; the name of its file if it has not registered in this process.
+    pub name: String,
+    /// Everything up to here is settled.
+    pub floor: Sequence,
+    /// Whether somebody reads for it.
+    pub registered: bool,
+}
+
+/// What a registration gives the queue.
+#[derive(Debug)]
+pub struct Seat {
+    /// Where the queue notes what it has settled.
+    pub settled: Shared<AckRanges>,
+    /// Where the queue notes how many samples that was.
+    pub totals: Shared<Totals>,
+    /// Has a message when there may be something new.
+    pub wake: Receiver<()>,
+    /// What was settled before: the queue begins behind it.
+    pub start: AckRanges,
+    /// Names the registration.
+    pub ticket: u64,
+}
+
+/// A queue's file name: its own name if that is harmless, else a readable part and a hash.
+fn file_name(queue: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut name: String = queue
+        .chars()
+        .filter(|c| harmless(*c))
+        .take(NAME_BYTES_MAX)
+        .collect();
+    if name != queue || name.is_empty() {
+        let hash = xxhash_rust::xxh64::xxh64(queue.as_bytes(), 0);
+        // Writing to a string cannot fail.
+        let _done = write!(name, ".{hash:016x}");
+    }
+    name.push_str(SUFFIX);
+    name
+}
+
+impl Queues {
+    /// The queues whose positions are in `dir`, each remembered until it registers. `oldest` is
+    /// where a queue begins whose position is damaged.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn open(
+        log: Arc<Log>,
+        dir: PathBuf,
+        oldest: Sequence,
+        now: Mono,
+    ) -> std::io::Result<Queues> {
+        let mut entries = Vec::new();
+        for file in log.storage.list(&dir)? {
+            if !file.name.ends_with(SUFFIX) {
+                continue;
+            }
+            let (positions, found) = PositionFile::open(&*log.storage, &dir.join(&file.name))?;
+            if found.is_none() {
+                log.metrics.corruptions.inc();
+            }
+            let stored = found.unwrap_or_else(|| Position {
+                settled: AckRanges::up_to(oldest),
+                totals: Totals::default(),
+            });
+            entries.push(Entry {
+                file_name: file.name,
+                file: Some(positions),
+                settled: Shared::new(stored.settled.clone()),
+                totals: Shared::new(stored.totals),
+                stored,
+                wakes: Vec::new(),
+                name: None,
+                idle_since: now,
+            });
+        }
+        Ok(Queues {
+            log,
+            dir,
+            entries: Mutex::new(entries),
+        })
+    }
+
+    /// The highest sequence number that any position names.
+    #[must_use]
+    pub fn highest(&self) -> Sequence {
+        let entries = self.entries.lock();
+        let tops = entries.iter().map(|entry| {
+            let settled = &entry.stored.settled;
+            settled
+                .ranges()
+                .last()
+                .map_or(settled.floor(), |(_, last)| *last)
+        });
+        tops.max().unwrap_or(Sequence::ZERO)
+    }
+
+    /// Takes a seat for a queue. A new one begins behind the newest block.
+    pub fn register(&self, queue: &str) -> Seat {
+        let newest = self.log.ring.lock().last();
+        let synced = self.log.catalog.lock().synced;
+        let (wake_tx, wake) = bounded(1);
+        let name = file_name(queue);
+        let mut entries = self.entries.lock();
+        let index = match entries.iter().position(|entry| entry.file_name == name) {
+            Some(index) => index,
+            None => {
+                entries.push(self.new_entry(name, newest, synced));
+                entries.len() - 1
+            }
+        };
+        let ticket = entries
+            .iter()
+            .flat_map(|entry| &entry.wakes)
+            .map(|(own, _)| *own)
+            .max();
+        let ticket = ticket.unwrap_or(0) + 1;
+        let entry = &mut entries[index];
+        entry.name = Some(queue.to_owned());
+        entry.wakes.push((ticket, wake_tx));
+        Seat {
+            settled: entry.settled.clone(),
+            totals: entry.totals.clone(),
+            wake,
+            start: entry.settled.with(|settled| settled.clone()),
+            ticket,
+        }
+    }
+
+    fn new_entry(&self, file_name: String, newest: Sequence, synced: Sequence) -> Entry {
+        let stored = Position {
+            settled: AckRanges::up_to(newest.min(synced)),
+            totals: Totals::default(),
+        };
+        let path = self.dir.join(&file_name);
+        // Tried again with the next update if the disk refuses now.
+        let file = PositionFile::create(&*self.log.storage, &path, &stored).ok();
+        Entry {
+            file_name,
+            file,
+            settled: Shared::new(AckRanges::up_to(newest)),
+            totals: Shared::new(Totals::default()),
+            stored,
+            wakes: Vec::new(),
+            name: None,
+            idle_since: Mono(0),
+        }
+    }
+
+    /// Gives a seat back; the position is kept for a while.
+    pub fn deregister(&self, ticket: u64, now: Mono) {
+        for entry in self.entries.lock().iter_mut() {
+            if entry.wakes.iter().any(|(own, _)| *own == ticket) {
+                entry.wakes.retain(|(own, _)| *own != ticket);
+                entry.idle_since = now;
+            }
+        }
+    }
+
+    /// Wakes every registered queue that is not awake already.
+    pub fn wake(&self) {
+        for (_, wake) in self.entries.lock().iter().flat_map(|entry| &entry.wakes) {
+            // Full: a wake-up is on its way. Disconnected: the queue is going.
+            let _coalesced = wake.try_send(());
+        }
+    }
+
+    /// What each queue has settled as it is stored, the unregistered ones included: they hold
+    /// segments back. Not what is settled but not stored: after a crash it would look lost.
+    #[must_use]
+    pub fn stored(&self) -> Vec<AckRanges> {
+        let entries = self.entries.lock();
+        entries
+            .iter()
+            .map(|entry| entry.stored.settled.clone())
+            .collect()
+    }
+
+    /// Everything up to here is settled by all registered queues.
+    #[must_use]
+    pub fn floor(&self) -> Sequence {
+        let entries = self.entries.lock();
+        let registered = entries.iter().filter(|entry| !entry.wakes.is_empty());
+        let floors = registered.map(|entry| entry.settled.with(|own| own.floor()));
+        floors.min().unwrap_or(Sequence(u64::MAX))
+    }
+
+    /// Stores the positions that changed, none beyond `synced`. The first error is returned after
+    /// all were tried.
+    ///
+    /// # Errors
+    /// When the disk refuses; the next call tries again.
+    pub fn store(&self, synced: Sequence) -> std::io::Result<()> {
+        let mut outcome = Ok(());
+        for entry in self.entries.lock().iter_mut() {
+            let stored = self.store_one(entry, synced);
+            outcome = outcome.and(stored);
+        }
+        outcome
+    }
+
+    fn store_one(&self, entry: &mut Entry, synced: Sequence) -> std::io::Result<()> {
+        let mut settled = entry.settled.with(|own| own.clone());
+        settled.clamp(synced);
+        let totals = entry.totals.with(|own| *own);
+        let position = Position { settled, totals };
+        match &mut entry.file {
+            Some(_) if position == entry.stored => return Ok(()),
+            Some(file) => file.store(&position)?,
+            None => {
+                let path = self.dir.join(&entry.file_name);
+                let made = PositionFile::create(&*self.log.storage, &path, &position)?;
+                entry.file = Some(made);
+            }
+        }
+        entry.stored = position;
+        Ok(())
+    }
+
+    /// Removes positions whose queue has been gone for too long.
+    pub fn expire(&self, now: Mono) {
+        let kept = std::time::Duration::from_millis(limits::POSITION_KEPT_MS);
+        self.entries.lock().retain(|entry| {
+            if !entry.wakes.is_empty() || now < entry.idle_since + kept {
+                return true;
+            }
+            // If removing fails the file is found again at the next start.
+            let path = self.dir.join(&entry.file_name);
+            self.log.storage.remove(&path).is_err()
+        });
+    }
+
+    /// Counts what the registered queues lose with a segment. `count` gives the samples of its
+    /// unsettled blocks.
+    pub fn count_loss(
+        &self,
+        segment: &SegmentInfo,
+        last: Sequence,
+        count: impl Fn(&AckRanges) -> u64,
+    ) {
+        for entry in self
+            .entries
+            .lock()
+            .iter()
+            .filter(|entry| !entry.wakes.is_empty())
+        {
+            let settled = entry.settled.with(|own| own.clone());
+            if retention::unsettled(&settled, segment.first, last) > 0 {
+                let name = entry.name.as_deref().unwrap_or(&entry.file_name);
+                let lost = self.log.metrics.lost(name, "budget");
+                lost.add(count(&settled) as f64);
+            }
+        }
+    }
+
+    /// Shows how far the registered queues are: the segment that has the first block which is not
+    /// settled.
+    pub fn show_segments(&self) {
+        let segments = self.log.catalog.lock().segments.clone();
+        for entry in self.entries.lock().iter() {
+            let Some(name) = &entry.name else { continue };
+            let next = entry.settled.with(|own| own.floor().next());
+            let begun = segments.iter().take_while(|own| own.first <= next);
+            let current = begun.last().or(segments.first()).map(|own| own.number);
+            let current = current.filter(|_| !entry.wakes.is_empty());
+            self.log.metrics.queue_segment(name, current);
+        }
+    }
+
+    /// All queues, for the status.
+    #[must_use]
+    pub fn status(&self) -> Vec<QueueStatus> {
+        let entries = self.entries.lock();
+        let status = entries.iter().map(|entry| QueueStatus {
+            name: entry
+                .name
+                .clone()
+                .unwrap_or_else(|| entry.file_name.clone()),
+            floor: entry.settled.with(|own| own.floor()),
+            registered: !entry.wakes.is_empty(),
+        });
+        status.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_harmless_and_distinct() {
+        assert_eq!(file_name("abc-1_2"), "abc-1_2.pos");
+        let names = ["", "..", "a/b", "ab", "http://user:x@h/w?a=1", "\u{e4}"].map(file_name);
+        for name in &names {
+            assert!(!name.contains('/') && name.len() < 130, "{name}");
+        }
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
+    }
+}

@@ -1,0 +1,174 @@
+//! Opens a log after whatever happened: what is there, and which numbers come next.
+//!
+//! Reads the headers of all segments and the newest segment whole; the one before only if the
+//! newest lost its epochs. Changes nothing but the removal of segment files that hold no frame.
+//! Running it again gives the same answer.
+
+use std::io;
+use std::path::Path;
+
+use super::codec::decoder::Decoder;
+use super::error::OpenError;
+use super::format::header::{HEADER_BYTES, HeaderError, SegmentHeader};
+use super::frames::{Frames, Step};
+use super::segment::{self, Catalog, SegmentInfo};
+use crate::model::block::{EpochId, Sequence};
+use crate::model::timeline::Timeline;
+use crate::sys::fs::{Entry, Storage};
+
+/// What a log was found to hold.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The segments.
+    pub catalog: Catalog,
+    /// The last sequence number that anything in the log names.
+    pub last: Sequence,
+    /// Number of the next segment.
+    pub next_segment: u64,
+    /// The epochs.
+    pub timeline: Timeline,
+    /// Damaged places in the newest segment.
+    pub damaged: u64,
+    /// Bytes at the end of the newest segment that hold no frame: a torn write.
+    pub torn_bytes: u64,
+}
+
+/// What a walk through a segment found.
+#[derive(Debug, Default)]
+struct Walk {
+    first: Option<Sequence>,
+    last: Sequence,
+    /// Whether the frame that repeats all epochs was readable.
+    epochs_whole: bool,
+    timeline: Timeline,
+    end: u64,
+    damaged: u64,
+}
+
+/// Looks through the folder of segments.
+///
+/// # Errors
+/// When the disk cannot be read, or a newer program wrote here.
+pub fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered, OpenError> {
+    let io = |source| OpenError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut found = Recovered::default();
+    for entry in storage.list(dir).map_err(io)? {
+        let Some(number) = segment::parse_name(&entry.name) else {
+            continue;
+        };
+        found.next_segment = found.next_segment.max(number);
+        if let Some(info) = look(storage, dir, number, &entry)? {
+            found.last = found.last.max(Sequence(info.first.0.saturating_sub(1)));
+            found.catalog.put(info);
+        }
+    }
+    found.next_segment += 1;
+    read_newest(storage, dir, &mut found).map_err(io)?;
+    let oldest = found.catalog.segments.first().map(|own| own.first);
+    let trimmed = oldest.map_or(found.last.0, |first| first.0.saturating_sub(1));
+    found.catalog.trimmed = Sequence(trimmed);
+    Ok(found)
+}
+
+/// What one segment's header says; none, and the file removed, if it holds nothing.
+fn look(
+    storage: &dyn Storage,
+    dir: &Path,
+    number: u64,
+    entry: &Entry,
+) -> Result<Option<SegmentInfo>, OpenError> {
+    let path = segment::path(dir, number);
+    let io = |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = storage.open(&path).map_err(io)?;
+    let mut bytes = [0; HEADER_BYTES];
+    let read = file.read_exact_at(0, &mut bytes);
+    let header = match read {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(io(error)),
+        _ => SegmentHeader::decode(&bytes),
+    };
+    let (first, epoch) = match header {
+        Ok(header) if header.number == number => (header.first, header.epoch),
+        Err(HeaderError::Version(version)) => return Err(OpenError::Version { path, version }),
+        _ => {
+            let walk = walk(Frames::new(file, number), entry.len).map_err(io)?;
+            let Some(first) = walk.first else {
+                // Made just before a crash, or of no use to anyone.
+                storage.remove(&path).map_err(io)?;
+                return Ok(None);
+            };
+            (first, EpochId(0))
+        }
+    };
+    Ok(Some(SegmentInfo {
+        number,
+        first,
+        end: entry.len,
+        bytes: entry.len,
+        epoch,
+    }))
+}
+
+/// Walks the newest segment, and older ones until one has its epochs.
+fn read_newest(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::Result<()> {
+    let count = found.catalog.segments.len();
+    for index in (0..count).rev() {
+        let info = &mut found.catalog.segments[index];
+        let file = storage.open(&segment::path(dir, info.number))?;
+        let walk = walk(Frames::new(file, info.number), info.end)?;
+        if index + 1 == count {
+            found.last = found.last.max(walk.last);
+            found.damaged = walk.damaged;
+            found.torn_bytes = info.end.saturating_sub(walk.end);
+            info.end = walk.end;
+        }
+        for epoch in walk.timeline.iter() {
+            if found.timeline.get(epoch.id).is_none() {
+                found.timeline.insert(*epoch);
+            }
+        }
+        if walk.epochs_whole {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
+    let mut walk = Walk {
+        end: HEADER_BYTES as u64,
+        ..Walk::default()
+    };
+    let mut pending_damage = 0;
+    loop {
+        let at = frames.offset();
+        match frames.step(end)? {
+            Step::Frame(header) => {
+                walk.first = walk.first.or(Some(header.first));
+                walk.last = walk.last.max(header.last());
+                walk.damaged += std::mem::take(&mut pending_damage);
+                walk.end = frames.offset();
+                if header.epochs
+                    && let Some(body) = frames.body(&header)
+                {
+                    walk.epochs_whole |= at == HEADER_BYTES as u64;
+                    for epoch in Decoder::default().frame(header.first, &body).epochs {
+                        walk.timeline.insert(epoch);
+                    }
+                }
+            }
+            Step::Damage(header) => {
+                // What a whole header names was given out, even if its body is lost.
+                let last = header.map_or(Sequence::ZERO, |header| header.last());
+                walk.last = walk.last.max(last);
+                pending_damage += 1;
+            }
+            Step::End => return Ok(walk),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Tests of the log as a whole, on a simulated disk and in one thread.
+
+mod crash;
+mod damage;
+mod model;
+mod running;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::codec::values;
+use super::open::{Opened, Options, open};
+use super::reader::LogReader;
+use super::recover::recover;
+use super::testing::{Workload, render};
+use crate::model::block::{EpochId, Sequence};
+use crate::model::source::{BlockSource, Next};
+use crate::model::time::{Mono, Wall};
+use crate::model::timeline::Epoch;
+use crate::sys::clock::{Clock, ManualClock};
+use crate::sys::fs_sim::SimFs;
+use crate::telemetry::registry::{Counter, Registry};
+
+/// Where the simulated log is.
+const DIR: &str = "/data";
+
+/// A log on a simulated disk, and what was put into it.
+struct Sim {
+    disk: SimFs,
+    clock: Arc<ManualClock>,
+    opened: Opened,
+    workload: Workload,
+    /// Everything appended, ever, rendered, by number.
+    appended: BTreeMap<u64, String>,
+    options: Options,
+}
+
+fn options() -> Options {
+    Options {
+        budget_bytes: 1 << 30,
+        sync_interval: Duration::from_secs(10),
+        ring_bytes: 4000,
+    }
+}
+
+fn reopen(disk: &SimFs, clock: &Arc<ManualClock>, options: Options) -> Opened {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let storage = Arc::new(disk.clone());
+    let registry = Registry::default();
+    open(Path::new(DIR), options, storage, clock, &registry).expect("opens unattended")
+}
+
+impl Sim {
+    fn new(seed: u64, options: Options) -> Sim {
+        let disk = SimFs::default();
+        let clock = Arc::new(ManualClock::new(
+            Mono::from_millis(1_000_000),
+            Wall(1_700_000_000_000),
+        ));
+        Sim {
+            opened: reopen(&disk, &clock, options),
+            disk,
+            clock,
+            workload: Workload::new(seed, 2),
+            appended: BTreeMap::new(),
+            options,
+        }
+    }
+
+    /// The log after the process or the machine went down.
+    fn restart(self, disk: SimFs) -> Sim {
+        drop(self.opened);
+        Sim {
+            opened: reopen(&disk, &self.clock, self.options),
+            disk,
+            ..self
+        }
+    }
+
+    fn append(&mut self) -> Sequence {
+        let now = self.clock.mono();
+        let mut block = self.workload.next_block();
+        let sequence = self.opened.core.append(now, block.clone());
+        block.sequence = sequence;
+        let before = self.appended.insert(sequence.0, render(&block));
+        assert_eq!(before, None, "a sequence number came twice");
+        sequence
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.clock.advance_ms(millis);
+        self.opened.core.tick(self.clock.mono());
+    }
+
+    fn begin_epoch(&mut self, id: u32, frozen: bool) {
+        let epoch = Epoch {
+            id: EpochId(id),
+            base_wall: Wall(1000 * i64::from(id)),
+            frozen,
+        };
+        self.workload.epoch = epoch.id;
+        self.opened.core.put_epoch(self.clock.mono(), epoch);
+    }
+
+    /// The last number that the segments name, whatever the positions say.
+    fn last_in_segments(&self) -> Sequence {
+        let dir = &self.opened.log.segments_dir;
+        recover(&self.disk, dir).expect("readable").last
+    }
+
+    fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.opened.log), Arc::new(Counter::default()))
+    }
+
+    /// Reads everything after `after`; checks that nothing is invented, and that blocks and gaps
+    /// follow one another without a hole. Returns the numbers of the blocks.
+    fn read_all(&self, reader: &mut LogReader, mut after: Sequence) -> Vec<u64> {
+        let mut read = Vec::new();
+        loop {
+            match reader.next(after).expect("the disk can be read") {
+                Next::Block(block) => {
+                    assert_eq!(block.sequence, after.next());
+                    let appended = self.appended.get(&block.sequence.0);
+                    assert_eq!(appended, Some(&render(&block)), "invented");
+                    read.push(block.sequence.0);
+                    after = block.sequence;
+                }
+                Next::Gap { first, last, .. } => {
+                    assert_eq!(first, after.next());
+                    assert!(first <= last);
+                    after = last;
+                }
+                Next::CaughtUp => return read,
+            }
+        }
+    }
+}
+
+#[test]
+fn the_format_of_values_fits_the_limits() {
+    // A block of the default sample limit must fit a frame at nine bytes and more a sample.
+    let samples = 1_000_000;
+    let mut columns = values::Columns::default();
+    let raw: Vec<f64> = (0..samples).map(|n| f64::from(n).sqrt() * 1e-7).collect();
+    let span = values::Span {
+        len: raw.len(),
+        base: None,
+    };
+    let mut states = Vec::new();
+    values::encode(
+        &raw,
+        &[span],
+        values::Base::default(),
+        &mut states,
+        &mut columns,
+    );
+    let bytes = columns.runs.len() + columns.tokens.len();
+    assert!(bytes < crate::limits::FRAME_DECODED_BYTES_MAX, "{bytes}");
+}

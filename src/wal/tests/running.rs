@@ -1,0 +1,142 @@
+//! The log with its thread, on a real file system.
+
+use super::super::{Options, Wal, open};
+use super::*;
+use crate::model::block::ScrapeBlock;
+use crate::sys::clock::SystemClock;
+use crate::sys::fs::RealFs;
+
+fn running(dir: &Path, registry: &Registry) -> Wal {
+    let options = Options {
+        budget_bytes: 1 << 30,
+        sync_interval: Duration::from_millis(20),
+        ring_bytes: 20_000,
+    };
+    let storage = Arc::new(RealFs);
+    open(dir, options, storage, Arc::new(SystemClock), registry).expect("opens")
+}
+
+fn epoch(id: u32, frozen: bool) -> Epoch {
+    Epoch {
+        id: EpochId(id),
+        base_wall: Wall(5),
+        frozen,
+    }
+}
+
+/// Reads until `count` blocks came, waiting for wake-ups.
+fn drain(queue: &mut super::super::Queue, count: usize) -> Vec<Arc<ScrapeBlock>> {
+    let mut after = queue.start.floor();
+    let mut blocks = Vec::new();
+    while blocks.len() < count {
+        match queue.source.next(after).expect("readable") {
+            Next::Block(block) => {
+                after = block.sequence;
+                blocks.push(block);
+            }
+            Next::CaughtUp => {
+                let woken = queue.wake.recv_timeout(Duration::from_secs(10));
+                assert_eq!(woken, Ok(()), "not woken");
+            }
+            gap @ Next::Gap { .. } => panic!("{gap:?}"),
+        }
+    }
+    blocks
+}
+
+#[test]
+fn what_is_appended_reaches_queues_and_survives_a_restart() {
+    let dir = tempfile::tempdir().expect("folder");
+    let registry = Registry::default();
+    let wal = running(dir.path(), &registry);
+    wal.begin_epoch(epoch(1, true));
+    let mut queue = wal.register_queue("one");
+    let appender = wal.appender().expect("open");
+    let mut workload = Workload::new(1, 3);
+    let blocks: Vec<_> = (0..500).map(|_| workload.next_block()).collect();
+    for block in &blocks[..100] {
+        assert!(appender.send(block.clone()));
+    }
+    assert!(appender.send_many(blocks[100..].to_vec()));
+    let read = drain(&mut queue, 500);
+    for (one, two) in read.iter().zip(&blocks) {
+        let two = ScrapeBlock {
+            sequence: one.sequence,
+            ..two.clone()
+        };
+        assert_eq!(render(one), render(&two));
+    }
+    queue
+        .settled
+        .with(|own| own.insert(Sequence(1), Sequence(200)));
+    queue.totals.with(|own| own.acknowledged = 77);
+    wal.finish_appending();
+    assert!(wal.appender().is_none());
+    drop(appender);
+    assert!(wal.join());
+
+    let wal = running(dir.path(), &registry);
+    assert_eq!(wal.last_epoch(), Some(epoch(1, true)));
+    let mut queue = wal.register_queue("one");
+    assert_eq!(queue.start.floor(), Sequence(200));
+    assert_eq!(queue.totals.with(|own| own.acknowledged), 77);
+    let again = drain(&mut queue, 300);
+    for (one, two) in again.iter().zip(&read[200..]) {
+        assert_eq!(render(one), render(two));
+    }
+    assert!(wal.is_alive());
+    assert!(wal.join());
+    let samples: usize = blocks.iter().map(ScrapeBlock::sample_count).sum();
+    let counted = registry.counter(
+        "prometheus_agent_samples_appended_total",
+        "",
+        &[("type", "float")],
+    );
+    assert_eq!(counted.get(), samples as f64);
+}
+
+#[test]
+fn a_second_process_is_told_who_is_in_the_way() {
+    let dir = tempfile::tempdir().expect("folder");
+    let wal = running(dir.path(), &Registry::default());
+    let options = Options {
+        budget_bytes: 0,
+        sync_interval: Duration::ZERO,
+        ring_bytes: 0,
+    };
+    let second = open(
+        dir.path(),
+        options,
+        Arc::new(RealFs),
+        Arc::new(SystemClock),
+        &Registry::default(),
+    );
+    let text = second.map(drop).map_err(|error| error.to_string());
+    let text = text.expect_err("locked");
+    assert!(
+        text.ends_with("is locked: another process uses this storage folder"),
+        "{text}"
+    );
+    assert!(wal.join());
+}
+
+#[test]
+fn an_epoch_is_known_before_its_first_block_is_read() {
+    let dir = tempfile::tempdir().expect("folder");
+    let wal = running(dir.path(), &Registry::default());
+    let mut queue = wal.register_queue("q");
+    let appender = wal.appender().expect("open");
+    let mut workload = Workload::new(2, 1);
+    for id in 1..=20 {
+        workload.epoch = EpochId(id);
+        wal.begin_epoch(epoch(id, false));
+        assert!(appender.send(workload.next_block()));
+    }
+    let timeline = wal.timeline();
+    for block in drain(&mut queue, 20) {
+        assert!(timeline.load().get(block.epoch).is_some());
+    }
+    drop(queue);
+    drop(appender);
+    assert!(wal.join());
+}

@@ -1,0 +1,177 @@
+//! The log's thread: a thin shell around [`Core`].
+//!
+//! # Thread
+//! - Owns: the core (sequence numbers, open segment, positions, retention).
+//! - Inbox: blocks (`limits::LOG_INBOX`; full: the sender blocks, which slows scraping down) and
+//!   commands (`limits::LOG_COMMANDS`; full: the sender blocks).
+//! - Outbox: a wake-up per queue (capacity 1, coalescing); timeline and status, published.
+//! - Waits on: the inbox and the core's deadline.
+//! - Deadlines: age of the frame, sync interval, retry after a failure.
+//! - Stops when: the command channel is disconnected; blocks end before.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, TryRecvError, never, select};
+
+use super::core::{Core, LogStatus, Notice};
+use crate::limits;
+use crate::model::block::ScrapeBlock;
+use crate::model::time::Mono;
+use crate::model::timeline::Epoch;
+use crate::sys::published::Published;
+use std::sync::Arc;
+
+use crate::sys::clock::Clock;
+
+/// Time between two publications of the status.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Blocks for the log.
+#[derive(Debug)]
+pub(super) enum Blocks {
+    One(ScrapeBlock),
+    Many(Vec<ScrapeBlock>),
+}
+
+/// Everything the thread works with.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) core: Core,
+    pub(super) blocks: Receiver<Blocks>,
+    pub(super) epochs: Receiver<Epoch>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) status: Published<LogStatus>,
+    pub(super) status_at: Mono,
+    /// A failure was reported and is not over.
+    pub(super) failing: bool,
+}
+
+enum Event {
+    Blocks(Blocks),
+    NoMoreBlocks,
+    Epoch(Epoch),
+    Stop,
+    Deadline,
+}
+
+impl Shell {
+    /// Runs until the handle is gone.
+    pub(super) fn run(mut self) {
+        loop {
+            let event = self.wait();
+            let now = self.clock.mono();
+            match event {
+                Event::Blocks(blocks) => self.take(now, blocks),
+                Event::NoMoreBlocks => {
+                    self.blocks = never();
+                    let notices = self.core.finish(now);
+                    self.report(notices);
+                }
+                Event::Epoch(epoch) => self.core.put_epoch(now, epoch),
+                Event::Stop => break,
+                Event::Deadline => {}
+            }
+            let notices = self.core.tick(now);
+            self.report(notices);
+            if self.status_at + STATUS_INTERVAL <= now {
+                self.publish(now);
+            }
+        }
+        let now = self.clock.mono();
+        self.drain(now);
+        let notices = self.core.finish(now);
+        self.report(notices);
+        self.publish(now);
+    }
+
+    fn wait(&self) -> Event {
+        let left = self.core.next_deadline().since(self.clock.mono());
+        select! {
+            recv(self.epochs) -> epoch => epoch.map_or(Event::Stop, Event::Epoch),
+            recv(self.blocks) -> blocks => blocks.map_or(Event::NoMoreBlocks, Event::Blocks),
+            default(left) => Event::Deadline,
+        }
+    }
+
+    /// Takes blocks and what else waits, then wakes the queues once.
+    fn take(&mut self, now: Mono, first: Blocks) {
+        // An epoch was sent before its first block, so it is here by now.
+        while let Ok(epoch) = self.epochs.try_recv() {
+            self.core.put_epoch(now, epoch);
+        }
+        self.append(now, first);
+        for _ in 0..limits::LOG_INBOX {
+            // An epoch may have come before the next block: back to waiting for both.
+            if !self.epochs.is_empty() {
+                break;
+            }
+            match self.blocks.try_recv() {
+                Ok(blocks) => self.append(now, blocks),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        self.core.wake();
+    }
+
+    fn append(&mut self, now: Mono, blocks: Blocks) {
+        match blocks {
+            Blocks::One(block) => {
+                self.core.append(now, block);
+            }
+            Blocks::Many(blocks) => {
+                for block in blocks {
+                    self.core.append(now, block);
+                }
+            }
+        }
+    }
+
+    /// What was sent before the end is kept.
+    fn drain(&mut self, now: Mono) {
+        while let Ok(blocks) = self.blocks.try_recv() {
+            self.append(now, blocks);
+        }
+        self.core.wake();
+    }
+
+    fn publish(&mut self, now: Mono) {
+        self.status_at = now;
+        let status = self.core.status();
+        if self.failing && status.failing.is_none() {
+            self.failing = false;
+            log::info!(component = "log"; "log is written again");
+        }
+        self.status.publish(status);
+    }
+
+    fn report(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::Failed(failure) if !self.failing => {
+                    self.failing = true;
+                    let (action, error) = (failure.action, failure.error.to_string());
+                    log::error!(
+                        component = "log", action, error = error.as_str();
+                        "log cannot be written, samples are delivered from memory; will retry"
+                    );
+                }
+                // Counted; said once until it is over.
+                Notice::Failed(_) => {}
+                Notice::PositionsFailed(error) => {
+                    let error = error.to_string();
+                    log::warn!(
+                        component = "log", error = error.as_str();
+                        "positions of queues cannot be stored, will retry"
+                    );
+                }
+                Notice::Dropped(doomed) => log::warn!(
+                    component = "log",
+                    segment = doomed.segment.number,
+                    first = doomed.segment.first.0,
+                    last = doomed.last.0;
+                    "byte budget is full, oldest segment dropped before all queues had sent it"
+                ),
+            }
+        }
+    }
+}
