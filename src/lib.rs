@@ -29,6 +29,7 @@ pub mod net;
 
 // Rank 5: the engines, which never know one another.
 pub mod discovery;
+pub mod scrape;
 pub mod wal;
 
 // Rank 6: what looks at the engines from outside, and the embedded receiver.

@@ -1,0 +1,325 @@
+//! A target in the hands of its worker: what is fetched, what is under way, what came of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure_log::FailureLog;
+use super::metrics::ScrapeMetrics;
+use super::page::PageError;
+use super::request;
+use super::schedule::Start;
+use super::status::{Families, Health, LastScrape};
+use super::target::Target;
+use super::target_loop::{Outcome, ScrapeTime, Shared, TargetLoop};
+use crate::config::scrape::ScrapeConfig;
+use crate::exposition::protocol::{Format, choose};
+use crate::http::exchange::ExchangeError;
+use crate::http::gzip::GzipError;
+use crate::model::block::ScrapeBlock;
+use crate::model::series::SeriesList;
+use crate::model::time::Mono;
+use crate::model::timeline::EpochClock;
+use crate::net::context::HttpContext;
+use crate::net::fetch::{BodyDecoder, Failure, FetchError, FetchSpec, Fetched};
+use crate::sys::published;
+use crate::telemetry::registry::Histogram;
+
+/// A scrape under way.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    started: Mono,
+    at: ScrapeTime,
+}
+
+/// A target pinned to a worker.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    target: Arc<Target>,
+    core: TargetLoop,
+    spec: Result<Arc<FetchSpec>, Arc<str>>,
+    running: Option<Running>,
+    last: published::Shared<LastScrape>,
+    last_started: Option<Mono>,
+    interval_length: Arc<Histogram>,
+    /// The list that `families` was made from, as an address only.
+    families_of: usize,
+    families: Families,
+    failure_log: Option<FailureLog>,
+}
+
+/// A scrape that failed: the message, and the decoded size if the page was read.
+struct Failed {
+    message: String,
+    body_bytes: Option<u64>,
+}
+
+impl Assigned {
+    /// Takes a target on, going on with the core of the one it inherits from.
+    pub(super) fn new(
+        start: Start,
+        inherited: Option<Assigned>,
+        shared: &Shared,
+        context: &Result<Arc<HttpContext>, Arc<str>>,
+        metrics: &ScrapeMetrics,
+        user_agent: &str,
+    ) -> Assigned {
+        let Start {
+            target,
+            config,
+            last,
+            ..
+        } = start;
+        let identity = Arc::clone(&target.identity);
+        let mut core = match inherited {
+            Some(old) => old.core,
+            None => TargetLoop::new(
+                Arc::clone(&identity),
+                Arc::clone(&config),
+                target.timeout,
+                shared.clone(),
+            ),
+        };
+        core.reconfigure(Arc::clone(&config), target.timeout);
+        core.inherit(identity);
+        let interval = crate::model::duration::Pretty(target.interval).to_string();
+        Assigned {
+            spec: request::spec(&target, &config, context, user_agent),
+            failure_log: FailureLog::of(&config),
+            target,
+            core,
+            running: None,
+            last,
+            last_started: None,
+            interval_length: metrics.interval_length(&interval),
+            families_of: 0,
+            families: Families::default(),
+        }
+    }
+
+    /// Goes on under a changed job.
+    pub(super) fn configure(
+        &mut self,
+        config: &Arc<ScrapeConfig>,
+        context: &Result<Arc<HttpContext>, Arc<str>>,
+        user_agent: &str,
+    ) {
+        self.spec = request::spec(&self.target, config, context, user_agent);
+        self.failure_log = FailureLog::of(config);
+        self.core
+            .reconfigure(Arc::clone(config), self.target.timeout);
+    }
+
+    /// Whether a scrape is under way.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Begins a scrape that was due at `scheduled`. Returns what to fetch and until when, or why
+    /// it cannot be fetched. A start that is late by no more than `tolerance`, nor by more than a
+    /// hundredth of the interval, gets the scheduled time (Prometheus's alignment): equal
+    /// distances compress well.
+    pub(super) fn begin(
+        &mut self,
+        scheduled: Mono,
+        now: Mono,
+        epoch: &EpochClock,
+        tolerance: Duration,
+    ) -> (Result<Arc<FetchSpec>, Arc<str>>, Mono) {
+        if let Some(before) = self.last_started.replace(now) {
+            self.interval_length
+                .observe(now.since(before).as_secs_f64());
+        }
+        let tolerance = tolerance.min(self.target.interval / 100);
+        let aligned = now.since(scheduled) <= tolerance && !tolerance.is_zero();
+        let stamp = if aligned { scheduled.min(now) } else { now };
+        let at = ScrapeTime {
+            epoch: epoch.id,
+            offset_ms: epoch.offset_ms(stamp),
+            wall: epoch.wall(stamp),
+        };
+        self.running = Some(Running { started: now, at });
+        (self.spec.clone(), now + self.target.timeout)
+    }
+
+    /// Ends the scrape under way with what was fetched.
+    pub(super) fn complete(
+        &mut self,
+        result: Result<&Fetched, &FetchError>,
+        decoder: &mut BodyDecoder,
+        now: Mono,
+        metrics: &ScrapeMetrics,
+    ) -> Vec<ScrapeBlock> {
+        let Some(running) = self.running else {
+            return Vec::new();
+        };
+        let duration = now.since(running.started);
+        let read = result.map_err(|error| error_of(&error.failure, error.to_string(), metrics));
+        let read = read.and_then(|fetched| self.page_of(fetched, decoder, metrics));
+        let blocks = match read {
+            Ok((format, body)) => self.take_page(running.at, format, body, duration, metrics),
+            Err(failed) => self.take_failure(running.at, &failed, duration),
+        };
+        // Last, so that a panic above leaves the scrape under way for `recover`.
+        self.running = None;
+        blocks
+    }
+
+    /// Ends a scrape that was never fetched.
+    pub(super) fn refuse(&mut self, message: &str, now: Mono) -> Vec<ScrapeBlock> {
+        let Some(running) = self.running.take() else {
+            return Vec::new();
+        };
+        let failed = Failed {
+            message: message.to_owned(),
+            body_bytes: Some(0),
+        };
+        self.take_failure(running.at, &failed, now.since(running.started))
+    }
+
+    /// Ends the scrape under way after a panic: the target is down, its series end. Goes on with
+    /// an empty cache, because what the old one holds may be half done.
+    pub(super) fn recover(&mut self, now: Mono, shared: &Shared) -> Vec<ScrapeBlock> {
+        let (identity, config) = (
+            Arc::clone(self.core.identity()),
+            Arc::clone(self.core.config()),
+        );
+        let ended = catch_unwind(AssertUnwindSafe(|| self.refuse("internal error", now)));
+        let mut fresh = TargetLoop::new(identity, config, self.target.timeout, shared.clone());
+        fresh.follow(&self.core);
+        self.core = fresh;
+        ended.unwrap_or_default()
+    }
+
+    /// Ends the target; the block holds its staleness markers.
+    pub(super) fn finish(&mut self, markers: Mono, epoch: &EpochClock) -> Option<ScrapeBlock> {
+        self.core.end(ScrapeTime {
+            epoch: epoch.id,
+            offset_ms: epoch.offset_ms(markers),
+            wall: epoch.wall(markers),
+        })
+    }
+
+    fn page_of<'a>(
+        &self,
+        fetched: &'a Fetched,
+        decoder: &'a mut BodyDecoder,
+        metrics: &ScrapeMetrics,
+    ) -> Result<(Format, &'a [u8]), Failed> {
+        if fetched.status != 200 {
+            let message = format!("server returned HTTP status {}", fetched.status_text());
+            return Err(Failed {
+                message,
+                body_bytes: Some(0),
+            });
+        }
+        let body = decoder
+            .decode(fetched)
+            .map_err(|failure| error_of(&failure, failure.to_string(), metrics))?;
+        if body.is_empty() {
+            // An empty page is a success whatever it claims to be.
+            return Ok((Format::Text, body));
+        }
+        let fallback = self.core.config().fallback_scrape_protocol;
+        choose(fetched.content_type.as_deref(), fallback)
+            .map(|format| (format, body))
+            .map_err(|message| Failed {
+                message,
+                body_bytes: Some(body.len() as u64),
+            })
+    }
+
+    fn take_page(
+        &mut self,
+        at: ScrapeTime,
+        format: Format,
+        body: &[u8],
+        duration: Duration,
+        metrics: &ScrapeMetrics,
+    ) -> Vec<ScrapeBlock> {
+        let Outcome {
+            blocks,
+            counts,
+            error,
+        } = self.core.page(at, format, body, duration);
+        metrics.count(&counts);
+        let Some(error) = error else {
+            self.note(at, duration, None);
+            return blocks;
+        };
+        match &error {
+            PageError::SampleLimit => metrics.sample_limit.inc(),
+            PageError::Row(row) if row.is_limit() => metrics.label_limits.inc(),
+            _ => {}
+        }
+        self.note(at, duration, Some(&error.to_string()));
+        blocks
+    }
+
+    fn take_failure(
+        &mut self,
+        at: ScrapeTime,
+        failed: &Failed,
+        duration: Duration,
+    ) -> Vec<ScrapeBlock> {
+        self.note(at, duration, Some(&failed.message));
+        self.core.failed(at, duration, failed.body_bytes)
+    }
+
+    /// Leaves the outcome for the status API and the failure log.
+    fn note(&mut self, at: ScrapeTime, duration: Duration, error: Option<&str>) {
+        let job = &self.target.identity.job;
+        if let Some(message) = error {
+            log::debug!(component = "scrape manager", scrape_pool = **job, target = *self.target.url, err = message; "Scrape failed");
+            if let Some(file) = &mut self.failure_log {
+                file.write(at.wall, job, &self.target.url, message);
+            }
+        } else {
+            self.refresh_families();
+        }
+        let health = if error.is_some() {
+            Health::Down
+        } else {
+            Health::Up
+        };
+        let last = LastScrape {
+            health,
+            error: error.map(Arc::from),
+            at: Some(at.wall),
+            duration,
+            families: Arc::clone(&self.families),
+        };
+        self.last.with(|cell| *cell = last);
+    }
+
+    fn refresh_families(&mut self) {
+        let list: *const SeriesList = Arc::as_ptr(self.core.list());
+        if self.families_of == list.addr() {
+            return;
+        }
+        self.families_of = list.addr();
+        let mut families: Vec<_> = self
+            .core
+            .chunks()
+            .iter()
+            .filter_map(|chunk| chunk.series().family())
+            .collect();
+        families.dedup();
+        self.families = families.into_iter().map(Arc::clone).collect();
+    }
+}
+
+/// The message for the status, and the decoded size that the report shows.
+fn error_of(failure: &Failure, message: String, metrics: &ScrapeMetrics) -> Failed {
+    let too_large = matches!(
+        failure,
+        Failure::Exchange(ExchangeError::BodyTooLarge) | Failure::Gzip(GzipError::TooLarge)
+    );
+    if too_large {
+        metrics.body_size_limit.inc();
+    }
+    Failed {
+        message,
+        body_bytes: (!too_large).then_some(0),
+    }
+}

@@ -1,0 +1,341 @@
+//! From the rows of a page that differs to new chunks: keeps the chunks that stand unchanged,
+//! takes the others apart, labels new rows, finds duplicates and what vanished.
+//!
+//! Chunks are cut at family borders and, inside large families, after rows whose text hashes to
+//! a pattern: a row put in or taken out moves no cut but its own, so the chunks after it stay.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
+use super::chunk::{KeyChunk, KeyChunkBuilder, RowKind};
+use super::entry::Entry;
+use super::family::FamilyReader;
+use super::interner::Interner;
+use super::walk::RowAt;
+use crate::exposition::protocol::Format;
+use crate::limits;
+use crate::model::metadata::{Family, MetricType};
+use crate::model::series::{ChunkBuilder, encode_labels};
+use crate::scrape::row_labels::{RowError, RowLabels};
+
+/// A page's new shape.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// Its chunks.
+    pub chunks: Vec<Arc<KeyChunk>>,
+    /// What becomes of each entry.
+    pub kinds: Vec<RowKind>,
+    /// Hash of each entry's own labels; zero for dropped rows.
+    pub hashes: Vec<u64>,
+    /// Own labels, encoded, and their hash, of the series that the last page had and this one
+    /// has not.
+    pub vanished: Vec<(u64, Box<[u8]>)>,
+}
+
+/// Why a page has no new shape.
+#[derive(Debug)]
+pub struct BadRow {
+    /// Entries read, the bad one included.
+    pub rows: usize,
+    /// Those of them that relabelling left.
+    pub kept: usize,
+    /// What is wrong with the last one.
+    pub error: RowError,
+}
+
+/// What a rebuild needs to know beside the entries.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// The page.
+    pub page: &'a [u8],
+    /// Its format.
+    pub format: Format,
+    /// Chunks of the last page.
+    pub old: &'a [Arc<KeyChunk>],
+    /// The first row that the fast walk did not find; all before it stay.
+    pub split: RowAt,
+}
+
+/// Hash of encoded own labels: equal exactly for the series of one target that are the same.
+#[must_use]
+pub fn own_hash(encoded: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(encoded);
+    hasher.finish()
+}
+
+/// Builds the chunks of the page whose rows from `source.split` on are `entries`.
+///
+/// # Errors
+/// The first row whose labels fail the scrape.
+pub fn rebuild(
+    source: &Source<'_>,
+    entries: &[Entry],
+    labels: &mut RowLabels<'_>,
+    interner: &Interner,
+) -> Result<Rebuilt, BadRow> {
+    let mut composer = Composer::new(source, labels, interner);
+    composer.keep_prefix();
+    let mut index = 0;
+    while index < entries.len() {
+        let whole = composer.keep_whole_chunk(&entries[index..]);
+        if whole == 0 {
+            composer
+                .add(&entries[index])
+                .map_err(|error| composer.bad_row(error))?;
+            index += 1;
+        }
+        index += whole;
+    }
+    composer.flush();
+    let vanished = composer.vanished(entries);
+    let Composer {
+        out, kinds, hashes, ..
+    } = composer;
+    Ok(Rebuilt {
+        chunks: out,
+        kinds,
+        hashes,
+        vanished,
+    })
+}
+
+struct Composer<'a, 'l> {
+    source: &'a Source<'a>,
+    labels: &'a mut RowLabels<'l>,
+    interner: &'a Interner,
+    out: Vec<Arc<KeyChunk>>,
+    keys: KeyChunkBuilder,
+    series: ChunkBuilder,
+    family: Option<Arc<Family>>,
+    reader: FamilyReader,
+    seen: HashSet<u64, FixedState>,
+    kinds: Vec<RowKind>,
+    hashes: Vec<u64>,
+    scratch: Vec<u8>,
+}
+
+impl<'a, 'l> Composer<'a, 'l> {
+    fn new(
+        source: &'a Source<'a>,
+        labels: &'a mut RowLabels<'l>,
+        interner: &'a Interner,
+    ) -> Composer<'a, 'l> {
+        Composer {
+            source,
+            labels,
+            interner,
+            out: Vec::new(),
+            keys: KeyChunkBuilder::default(),
+            series: ChunkBuilder::default(),
+            family: None,
+            reader: FamilyReader::default(),
+            seen: HashSet::with_hasher(FixedState::default()),
+            kinds: Vec::new(),
+            hashes: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Rows before the split stand as they were; their samples have been taken already.
+    fn keep_prefix(&mut self) {
+        let (old, split) = (self.source.old, self.source.split);
+        for chunk in &old[..split.chunk] {
+            let series = chunk.series();
+            self.seen
+                .extend((0..series.len()).map(|slot| own_hash(series.encoded(slot))));
+            self.out.push(Arc::clone(chunk));
+        }
+        if split.chunk > 0 {
+            self.reader.resume(old[split.chunk - 1].series().family());
+        }
+        let Some(partial) = old.get(split.chunk) else {
+            return;
+        };
+        for (row, slot) in partial.slots().enumerate().take(split.row) {
+            self.place(partial.prelude(row), partial.key(row));
+            let kind = partial.rows()[row].kind;
+            self.keys.push(partial.prelude(row), partial.key(row), kind);
+            if let Some(slot) = slot {
+                let encoded = partial.series().encoded(slot);
+                self.seen.insert(own_hash(encoded));
+                self.series.push_encoded(encoded);
+            }
+        }
+    }
+
+    /// Takes over an old chunk if the entries begin with all of its rows, unchanged. Returns how
+    /// many entries that were.
+    fn keep_whole_chunk(&mut self, entries: &[Entry]) -> usize {
+        let Some(RowAt {
+            chunk: number,
+            row: 0,
+        }) = entries[0].old
+        else {
+            return 0;
+        };
+        let chunk = &self.source.old[number];
+        let rows = chunk.rows().len();
+        let whole = entries.len() >= rows
+            && entries[..rows].iter().enumerate().all(|(row, entry)| {
+                entry.prelude.is_none() && entry.old == Some(RowAt { chunk: number, row })
+            });
+        if !whole {
+            return 0;
+        }
+        let mut hashes = Vec::with_capacity(rows);
+        for (row, slot) in chunk.rows().iter().zip(chunk.slots()) {
+            let hash = slot.map_or(0, |slot| own_hash(chunk.series().encoded(slot)));
+            let repeated = self.seen.contains(&hash) || hashes.contains(&hash);
+            let expected = match row.kind {
+                RowKind::Dropped => true,
+                RowKind::Kept => !repeated,
+                RowKind::Duplicate => repeated,
+            };
+            if !expected {
+                return 0;
+            }
+            hashes.push(hash);
+        }
+        self.flush();
+        self.kinds.extend(chunk.rows().iter().map(|row| row.kind));
+        self.seen
+            .extend(hashes.iter().copied().filter(|hash| *hash != 0));
+        self.hashes.append(&mut hashes);
+        self.reader.resume(chunk.series().family());
+        self.out.push(Arc::clone(chunk));
+        rows
+    }
+
+    fn add(&mut self, entry: &Entry) -> Result<(), RowError> {
+        let source = self.source;
+        let (mut prelude, mut key) = (&[][..], &source.page[entry.key.clone()]);
+        let mut dropped = false;
+        if let Some(old) = entry.old {
+            let chunk = &source.old[old.chunk];
+            (prelude, key) = (chunk.prelude(old.row), chunk.key(old.row));
+            dropped = !self.copy_series(chunk, old.row);
+        }
+        if let Some(range) = &entry.prelude {
+            prelude = &source.page[range.clone()];
+        }
+        if entry.old.is_none() {
+            dropped = !self.label(key, entry.type_before)?;
+        }
+        self.place(prelude, key);
+        let kind = self.settle(dropped);
+        self.keys.push(prelude, key, kind);
+        Ok(())
+    }
+
+    /// Leaves the own labels of an old row in the scratch buffer; false if it has none.
+    fn copy_series(&mut self, chunk: &KeyChunk, row: usize) -> bool {
+        self.scratch.clear();
+        let Some(slot) = chunk.slots().nth(row).flatten() else {
+            return false;
+        };
+        self.scratch.extend_from_slice(chunk.series().encoded(slot));
+        true
+    }
+
+    /// Leaves the own labels of a new row in the scratch buffer; false if relabelling drops it.
+    fn label(&mut self, key: &[u8], type_before: MetricType) -> Result<bool, RowError> {
+        self.scratch.clear();
+        let Some(own) = self.labels.own(key, type_before)? else {
+            return Ok(false);
+        };
+        let pairs = own
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        encode_labels(&mut self.scratch, pairs);
+        Ok(true)
+    }
+
+    /// Files the series in the scratch buffer and says what becomes of its row.
+    fn settle(&mut self, dropped: bool) -> RowKind {
+        if dropped {
+            self.kinds.push(RowKind::Dropped);
+            self.hashes.push(0);
+            return RowKind::Dropped;
+        }
+        let hash = own_hash(&self.scratch);
+        let first = self.seen.insert(hash);
+        self.series.push_encoded(&self.scratch);
+        let kind = if first {
+            RowKind::Kept
+        } else {
+            RowKind::Duplicate
+        };
+        self.kinds.push(kind);
+        self.hashes.push(hash);
+        kind
+    }
+
+    /// Cuts the chunk before a row where a cut belongs, and follows the family.
+    fn place(&mut self, prelude: &[u8], key: &[u8]) {
+        if !prelude.is_empty() {
+            self.reader.read(prelude, self.source.format);
+        }
+        let family = self.reader.of_row(key).map(Arc::clone);
+        if family != self.family || self.cut_due(key) {
+            self.flush();
+            self.family = family;
+        }
+    }
+
+    fn cut_due(&self, key: &[u8]) -> bool {
+        let rows = self.keys.len();
+        rows >= limits::CHUNK_ROWS_MAX
+            || (rows >= limits::CHUNK_ROWS_MIN
+                && own_hash(key).is_multiple_of(limits::CHUNK_CUT_MODULUS))
+    }
+
+    fn bad_row(&self, error: RowError) -> BadRow {
+        let kept = self.kinds.iter().filter(|kind| **kind != RowKind::Dropped);
+        BadRow {
+            rows: self.kinds.len() + 1,
+            kept: kept.count(),
+            error,
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.keys.is_empty() {
+            let series = self.series.finish(self.family.clone());
+            let chunk = self.keys.finish(series);
+            self.out.push(self.interner.intern(chunk));
+        }
+    }
+
+    fn vanished(&self, entries: &[Entry]) -> Vec<(u64, Box<[u8]>)> {
+        let found: HashSet<(usize, usize), FixedState> = entries
+            .iter()
+            .filter_map(|entry| entry.old.map(|old| (old.chunk, old.row)))
+            .collect();
+        let mut vanished = Vec::new();
+        for (number, chunk) in self
+            .source
+            .old
+            .iter()
+            .enumerate()
+            .skip(self.source.split.chunk)
+        {
+            for (row, slot) in chunk.slots().enumerate() {
+                let at = RowAt { chunk: number, row };
+                let Some(slot) = slot else { continue };
+                if at < self.source.split || found.contains(&(number, row)) {
+                    continue;
+                }
+                let encoded = chunk.series().encoded(slot);
+                let hash = own_hash(encoded);
+                if chunk.rows()[row].kind == RowKind::Kept && !self.seen.contains(&hash) {
+                    vanished.push((hash, encoded.into()));
+                }
+            }
+        }
+        vanished
+    }
+}

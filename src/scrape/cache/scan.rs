@@ -1,0 +1,154 @@
+//! The slow walk: reads the rest of a page that differs from the last one and pairs its rows with
+//! the old ones.
+//!
+//! The fast walk is tried again after every row, so that a page with one new series in the middle
+//! is slow for that series only. An index of the old rows' texts is built on the first difference.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::chunk::{KeyChunk, RowKind};
+use super::entry::{Entry, RowSample, range_in};
+use super::walk::{RowAt, Rows, WalkEnd, walk};
+use crate::exposition::error::ParseError;
+use crate::exposition::line::{Item, LineParser, Row, Tail};
+use crate::model::metadata::MetricType;
+
+/// Reads the page from where the fast walk ended.
+///
+/// # Errors
+/// The parser's; offsets count from the start of the page.
+pub fn scan(
+    parser: &mut LineParser,
+    page: &[u8],
+    from: WalkEnd,
+    chunks: &[Arc<KeyChunk>],
+    entries: &mut Vec<Entry>,
+) -> Result<(), ParseError> {
+    let mut scan = Scan {
+        page,
+        chunks,
+        at: from,
+        prelude_start: from.used,
+        index: None,
+    };
+    loop {
+        scan.predict(parser, entries);
+        let used = scan.at.used;
+        let step = parser.step(&page[used..], true)?;
+        let Some((item, length)) = step else {
+            return Ok(());
+        };
+        scan.at.used += length;
+        if let Item::Row(row) = item {
+            let entry = scan.entry(&row, parser.kind());
+            entries.push(entry);
+            scan.prelude_start = scan.at.used;
+        }
+    }
+}
+
+struct Scan<'a> {
+    page: &'a [u8],
+    chunks: &'a [Arc<KeyChunk>],
+    at: WalkEnd,
+    prelude_start: usize,
+    index: Option<Index>,
+}
+
+impl Scan<'_> {
+    /// Goes on with the fast walk, unless comment lines have been read that belong to the next
+    /// row: those must be compared together with it.
+    fn predict(&mut self, parser: &mut LineParser, entries: &mut Vec<Entry>) {
+        if self.prelude_start != self.at.used {
+            return;
+        }
+        let mut collect = Collect {
+            page: self.page,
+            entries,
+        };
+        self.at = walk(parser, self.page, self.at, self.chunks, &mut collect);
+        self.prelude_start = self.at.used;
+    }
+
+    fn entry(&mut self, row: &Row<'_>, type_before: MetricType) -> Entry {
+        let key = range_in(self.page, row.key);
+        let prelude = self.prelude_start..key.start;
+        let chunks = self.chunks;
+        let index = self
+            .index
+            .get_or_insert_with(|| Index::new(chunks, self.at.next));
+        let old = index.take(chunks, row.key);
+        if let Some(old) = old {
+            self.at.next = old.next(chunks);
+        }
+        let same_prelude = old
+            .is_some_and(|old| chunks[old.chunk].prelude(old.row) == &self.page[prelude.clone()]);
+        let prelude = (!same_prelude).then_some(prelude);
+        Entry {
+            old,
+            prelude,
+            key,
+            type_before,
+            sample: RowSample::of(&row.tail, self.page),
+        }
+    }
+}
+
+struct Collect<'a, 'b> {
+    page: &'a [u8],
+    entries: &'b mut Vec<Entry>,
+}
+
+impl Rows for Collect<'_, '_> {
+    fn matched(&mut self, at: RowAt, _kind: RowKind, tail: &Tail<'_>) {
+        let sample = RowSample::of(tail, self.page);
+        self.entries.push(Entry {
+            old: Some(at),
+            prelude: None,
+            key: 0..0,
+            type_before: MetricType::Unknown,
+            sample,
+        });
+    }
+}
+
+/// Old rows by their text, from the first difference on.
+struct Index {
+    rows: HashTable<RowAt>,
+}
+
+impl Index {
+    fn new(chunks: &[Arc<KeyChunk>], from: RowAt) -> Index {
+        let remaining = chunks
+            .iter()
+            .skip(from.chunk)
+            .map(|chunk| chunk.rows().len())
+            .sum();
+        let mut rows = HashTable::with_capacity(remaining);
+        let mut at = from;
+        while at.chunk < chunks.len() {
+            let hash = |at: &RowAt| hash_of(chunks[at.chunk].key(at.row));
+            rows.insert_unique(hash(&at), at, hash);
+            at = at.next(chunks);
+        }
+        Index { rows }
+    }
+
+    /// The old row with that text. Each is given out once: a text that stands twice on the page
+    /// is two rows, paired in order as far as the last page had as many.
+    fn take(&mut self, chunks: &[Arc<KeyChunk>], key: &[u8]) -> Option<RowAt> {
+        let same = |at: &RowAt| chunks[at.chunk].key(at.row) == key;
+        let entry = self.rows.find_entry(hash_of(key), same).ok()?;
+        Some(entry.remove().0)
+    }
+}
+
+fn hash_of(key: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}

@@ -1,0 +1,226 @@
+//! One page of one target: parsed along the cache, turned into values, the cache brought up to
+//! date. All or nothing: an error leaves the cache as it was.
+
+use std::sync::Arc;
+
+use super::cache::chunk::{KeyChunk, RowKind};
+use super::cache::interner::Interner;
+use super::cache::rebuild::{BadRow, Rebuilt, Source, own_hash, rebuild};
+use super::cache::scan::scan;
+use super::cache::walk::{RowAt, Rows, WalkEnd, walk};
+use super::row_labels::{RowError, RowLabels};
+use super::samples::{Counts, ExplicitTimes, Filled, Rules, Samples};
+use crate::config::scrape::ScrapeConfig;
+use crate::exposition::error::{ParseError, line_and_column};
+use crate::exposition::line::{LineParser, Tail};
+use crate::exposition::protocol::Format;
+use crate::limits;
+use crate::model::labels::Labels;
+
+/// Why a page fails its scrape. `counts` of what was read until then go into the report series.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// The text is malformed.
+    #[error("{message} (line {line}, column {column})")]
+    Parse {
+        /// Prometheus's words.
+        message: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column in bytes, counted from 1.
+        column: usize,
+    },
+    /// A row's labels are refused.
+    #[error("{0}")]
+    Row(RowError),
+    /// More samples than allowed.
+    #[error("sample limit exceeded")]
+    SampleLimit,
+}
+
+/// What stays the same for all pages of a target.
+#[derive(Debug)]
+pub struct PageContext<'a> {
+    /// The job.
+    pub config: &'a ScrapeConfig,
+    /// Labels attached to the target's samples.
+    pub target: &'a Labels,
+    /// Where chunks are shared.
+    pub interner: &'a Interner,
+}
+
+/// An accepted page.
+#[derive(Debug)]
+pub struct Page {
+    /// Values, timestamps and counts.
+    pub filled: Filled,
+    /// New chunks and what vanished, if the page is not of the same shape as the last.
+    pub change: Option<Change>,
+}
+
+/// A page that fails its scrape.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: PageError,
+    /// What was counted until then.
+    pub counts: Counts,
+}
+
+/// How a page differs from the last one.
+#[derive(Debug)]
+pub struct Change {
+    /// The page's chunks.
+    pub chunks: Vec<Arc<KeyChunk>>,
+    /// Hash and encoded own labels of the series that are gone.
+    pub vanished: Vec<(u64, Box<[u8]>)>,
+}
+
+/// Reads `page`, which was exposed at the time in `rules`, along the chunks of the last page.
+///
+/// # Errors
+/// Why the scrape fails, and what was counted until then.
+pub fn read(
+    context: &PageContext<'_>,
+    format: Format,
+    page: &[u8],
+    chunks: &[Arc<KeyChunk>],
+    rules: Rules,
+    explicit: &ExplicitTimes,
+) -> Result<Page, Box<Refused>> {
+    let slots: usize = chunks.iter().map(|chunk| chunk.series().len()).sum();
+    let samples = Samples::new(rules, explicit, slots + limits::REPORT_SERIES_MAX);
+    let mut reader = Reader {
+        context,
+        format,
+        page,
+        chunks,
+        samples,
+    };
+    match reader.read() {
+        Ok(change) => Ok(Page {
+            filled: reader.samples.finish(),
+            change,
+        }),
+        Err(error) => Err(Box::new(Refused {
+            error,
+            counts: reader.samples.counts,
+        })),
+    }
+}
+
+struct Reader<'a> {
+    context: &'a PageContext<'a>,
+    format: Format,
+    page: &'a [u8],
+    chunks: &'a [Arc<KeyChunk>],
+    samples: Samples<'a>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<Option<Change>, PageError> {
+        let mut parser = LineParser::new(self.format);
+        let start = WalkEnd {
+            used: 0,
+            next: RowAt::default(),
+        };
+        let mut fast = FastRows {
+            chunks: self.chunks,
+            samples: &mut self.samples,
+        };
+        let end = walk(&mut parser, self.page, start, self.chunks, &mut fast);
+        let mut entries = Vec::new();
+        let scanned = scan(&mut parser, self.page, end, self.chunks, &mut entries);
+        let scanned = scanned.and_then(|()| parser.finish());
+        if let Err(error) = scanned {
+            self.samples.counts.scraped += entries.len();
+            self.samples.counts.post_relabel += entries.len();
+            return Err(self.parse_error(&error));
+        }
+        if entries.is_empty() && end.next.chunk >= self.chunks.len() {
+            self.check_sample_limit()?;
+            return Ok(None);
+        }
+        let change = self.rebuild(end.next, &entries)?;
+        self.check_sample_limit()?;
+        Ok(Some(change))
+    }
+
+    fn rebuild(
+        &mut self,
+        split: RowAt,
+        entries: &[super::cache::entry::Entry],
+    ) -> Result<Change, PageError> {
+        let Reader {
+            context,
+            format,
+            page,
+            chunks,
+            ..
+        } = *self;
+        let source = Source {
+            page,
+            format,
+            old: chunks,
+            split,
+        };
+        let mut labels = RowLabels::new(context.config, context.target, format);
+        let rebuilt = rebuild(&source, entries, &mut labels, context.interner);
+        let Rebuilt {
+            chunks,
+            kinds,
+            hashes,
+            vanished,
+        } = match rebuilt {
+            Ok(rebuilt) => rebuilt,
+            Err(BadRow { rows, kept, error }) => {
+                self.samples.counts.scraped += rows;
+                self.samples.counts.post_relabel += kept;
+                return Err(PageError::Row(error));
+            }
+        };
+        for (entry, (kind, hash)) in entries.iter().zip(kinds.iter().zip(&hashes)) {
+            let sample = entry.sample.tail(page);
+            self.samples
+                .take(*kind, entry.old.is_some(), &sample, || *hash);
+        }
+        Ok(Change { chunks, vanished })
+    }
+
+    fn check_sample_limit(&self) -> Result<(), PageError> {
+        if self.samples.is_over_limit() {
+            Err(PageError::SampleLimit)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn parse_error(&self, error: &ParseError) -> PageError {
+        let (line, column) = line_and_column(self.page, error.offset);
+        PageError::Parse {
+            message: error.message.to_string(),
+            line,
+            column,
+        }
+    }
+}
+
+/// Rows of the fast walk go straight into their slots.
+struct FastRows<'a, 'b> {
+    chunks: &'a [Arc<KeyChunk>],
+    samples: &'a mut Samples<'b>,
+}
+
+impl Rows for FastRows<'_, '_> {
+    #[inline]
+    fn matched(&mut self, at: RowAt, kind: RowKind, tail: &Tail<'_>) {
+        let chunks = self.chunks;
+        let hash = || hash_of_row(&chunks[at.chunk], at.row);
+        self.samples.take(kind, true, tail, hash);
+    }
+}
+
+fn hash_of_row(chunk: &KeyChunk, row: usize) -> u64 {
+    let slot = chunk.slots().nth(row).flatten();
+    slot.map_or(0, |slot| own_hash(chunk.series().encoded(slot)))
+}

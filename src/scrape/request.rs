@@ -1,0 +1,104 @@
+//! What a scrape asks a target for: the headers, and whether a compressed page is wanted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::target::Target;
+use crate::config::scrape::ScrapeConfig;
+use crate::exposition::protocol::{ScrapeProtocol, accept_header};
+use crate::http::url::{Url, split_authority};
+use crate::limits;
+use crate::net::context::HttpContext;
+use crate::net::fetch::FetchSpec;
+
+/// Puts a target's request together.
+///
+/// # Errors
+/// Why the target cannot be asked; every scrape then fails with that.
+pub(super) fn spec(
+    target: &Target,
+    config: &ScrapeConfig,
+    context: &Result<Arc<HttpContext>, Arc<str>>,
+    user_agent: &str,
+) -> Result<Arc<FetchSpec>, Arc<str>> {
+    let context = context.clone()?;
+    let compress = config
+        .enable_compression
+        .unwrap_or_else(|| !is_loopback(&target.url));
+    let header = |name: &str, value: String| (name.to_owned(), value);
+    let headers = vec![
+        header(
+            "Accept",
+            accept_header(&readable(&config.scrape_protocols), config.escaping),
+        ),
+        header(
+            "Accept-Encoding",
+            (if compress { "gzip" } else { "identity" }).to_owned(),
+        ),
+        header("User-Agent", user_agent.to_owned()),
+        header(
+            "X-Prometheus-Scrape-Timeout-Seconds",
+            target.timeout.as_secs_f64().to_string(),
+        ),
+    ];
+    let limit = config
+        .limits
+        .body_size
+        .unwrap_or(limits::SCRAPE_BODY_BYTES_MAX);
+    FetchSpec::new(&target.url, context, headers, limit)
+        .map(Arc::new)
+        .map_err(|error| error.to_string().into())
+}
+
+/// The protocols that this version reads: asking for protobuf would get it. A job that wants
+/// nothing else is asked for the classic text.
+fn readable(protocols: &[ScrapeProtocol]) -> Vec<ScrapeProtocol> {
+    let wanted = protocols.iter().copied();
+    let mut readable: Vec<_> = wanted
+        .filter(|protocol| protocol.format().is_some())
+        .collect();
+    if readable.is_empty() {
+        readable.push(ScrapeProtocol::PrometheusText0_0_4);
+    }
+    readable
+}
+
+/// Whether the target is on this host: compressing its page would only burn CPU on both sides.
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let Ok((host, _)) = split_authority(&url.host_port()) else {
+        return false;
+    };
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protobuf_is_not_asked_for() {
+        use ScrapeProtocol::{OpenMetricsText1_0_0, PrometheusProto, PrometheusText0_0_4};
+        let protocols = [PrometheusProto, OpenMetricsText1_0_0];
+        assert_eq!(readable(&protocols), [OpenMetricsText1_0_0]);
+        assert_eq!(readable(&[PrometheusProto]), [PrometheusText0_0_4]);
+    }
+
+    #[test]
+    fn targets_on_this_host_are_known_by_their_address() {
+        for (url, expected) in [
+            ("http://localhost:1/", true),
+            ("http://127.9.9.9/metrics", true),
+            ("http://[::1]:9100/metrics", true),
+            ("http://192.0.2.1:9100/metrics", false),
+            ("http://localhost.example/metrics", false),
+        ] {
+            assert_eq!(is_loopback(url), expected, "{url}");
+        }
+    }
+}

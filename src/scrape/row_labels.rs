@@ -1,0 +1,280 @@
+//! From a row's series text to its labels: conflicts with the target's labels, metric relabelling,
+//! validity and limits (Prometheus's `mutateSampleLabels` and `checkLabels`).
+//!
+//! Runs once per new series, never per sample.
+
+use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
+use crate::exposition::key::{SeriesText, parse_key};
+use crate::exposition::normalize;
+use crate::exposition::protocol::Format;
+use crate::model::labels::{
+    Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name,
+};
+use crate::model::metadata::MetricType;
+use crate::relabel::{apply::apply, rule::NameScheme};
+
+/// Why a row fails its whole scrape, in Prometheus's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// The series text itself is malformed.
+    #[error("{0}")]
+    Syntax(String),
+    /// A label name stands twice.
+    #[error("label name {name:?} is not unique: invalid sample {series}")]
+    DuplicateLabel {
+        /// The name.
+        name: String,
+        /// The series text.
+        series: String,
+    },
+    /// No metric name is left.
+    #[error("missing metric name (__name__ label)")]
+    NoName,
+    /// A name is not valid under the job's scheme.
+    #[error("invalid metric name or label names: {0}")]
+    InvalidName(String),
+    /// Too many labels.
+    #[error(
+        "label_limit exceeded (metric: {metric:.50}, number of labels: {count}, limit: {limit})"
+    )]
+    LabelCount {
+        /// Metric name.
+        metric: String,
+        /// Labels it has.
+        count: usize,
+        /// Labels it may have.
+        limit: u64,
+    },
+    /// A label name is too long.
+    #[error(
+        "label_name_length_limit exceeded (metric: {metric:.50}, label name: {name:.50}, \
+         length: {length}, limit: {limit})"
+    )]
+    NameLength {
+        /// Metric name.
+        metric: String,
+        /// The label name.
+        name: String,
+        /// Its bytes.
+        length: usize,
+        /// Bytes it may have.
+        limit: u64,
+    },
+    /// A label value is too long.
+    #[error(
+        "label_value_length_limit exceeded (metric: {metric:.50}, label name: {name:.50}, \
+         value: {value:.50?}, length: {length}, limit: {limit})"
+    )]
+    ValueLength {
+        /// Metric name.
+        metric: String,
+        /// The label name.
+        name: String,
+        /// The value.
+        value: String,
+        /// Its bytes.
+        length: usize,
+        /// Bytes it may have.
+        limit: u64,
+    },
+}
+
+impl RowError {
+    /// Whether a label limit was exceeded (counted apart by Prometheus).
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            RowError::LabelCount { .. }
+                | RowError::NameLength { .. }
+                | RowError::ValueLength { .. }
+        )
+    }
+}
+
+/// Turns rows into own labels for one target. Reuses its buffers.
+#[derive(Debug)]
+pub struct RowLabels<'a> {
+    config: &'a ScrapeConfig,
+    target: &'a Labels,
+    format: Format,
+    scraped: SeriesText,
+    builder: LabelsBuilder,
+    own: Vec<(String, String)>,
+}
+
+impl<'a> RowLabels<'a> {
+    /// For rows of `format` exposed by a target with these labels.
+    #[must_use]
+    pub fn new(config: &'a ScrapeConfig, target: &'a Labels, format: Format) -> RowLabels<'a> {
+        RowLabels {
+            config,
+            target,
+            format,
+            scraped: SeriesText::default(),
+            builder: LabelsBuilder::default(),
+            own: Vec::new(),
+        }
+    }
+
+    /// The own labels of the series written as `key`, sorted; none when relabelling drops it.
+    /// `type_before` is the type that the page named last.
+    ///
+    /// # Errors
+    /// What fails the whole scrape.
+    pub fn own(
+        &mut self,
+        key: &[u8],
+        type_before: MetricType,
+    ) -> Result<Option<&[(String, String)]>, RowError> {
+        let mut scraped = std::mem::take(&mut self.scraped);
+        let read = self.read(key, type_before, &mut scraped);
+        self.scraped = scraped;
+        read?;
+        if !apply(&self.config.metric_relabel_configs, &mut self.builder) {
+            return Ok(None);
+        }
+        self.check_names()?;
+        check_limits(&self.config.limits, &self.builder)?;
+        self.subtract_target();
+        Ok(Some(&self.own))
+    }
+
+    fn read(
+        &mut self,
+        key: &[u8],
+        type_before: MetricType,
+        scraped: &mut SeriesText,
+    ) -> Result<(), RowError> {
+        parse_key(key, self.format, scraped)
+            .map_err(|error| RowError::Syntax(error.to_string()))?;
+        if let Some(name) = scraped.duplicate_name() {
+            let series = String::from_utf8_lossy(key).into_owned();
+            return Err(RowError::DuplicateLabel {
+                name: name.to_owned(),
+                series,
+            });
+        }
+        self.builder.clear();
+        for (name, value) in scraped.iter() {
+            match normalize::label_value(type_before, name, value) {
+                Some(value) => self.builder.set(name, &value),
+                None => self.builder.set(name, value),
+            }
+        }
+        self.merge(scraped);
+        Ok(())
+    }
+
+    /// Joins scraped and target labels as `honor_labels` says.
+    fn merge(&mut self, scraped: &SeriesText) {
+        if self.config.honor_labels {
+            for (name, value) in self.target.iter() {
+                // A scraped label wins even when it is empty: that is how an exporter says "none".
+                if !has(scraped, name) {
+                    self.builder.set(name, value);
+                }
+            }
+            return;
+        }
+        let mut conflicts = Vec::new();
+        for (name, value) in self.target.iter() {
+            let existing = self.builder.get(name).to_owned();
+            if !existing.is_empty() {
+                conflicts.push((name, existing));
+            }
+            self.builder.set(name, value);
+        }
+        // Shortest names first, until each name is free.
+        conflicts.sort_by_key(|(name, _)| name.len());
+        for (name, value) in conflicts {
+            let mut free = format!("exported_{name}");
+            while has(scraped, &free) || self.builder.contains(&free) {
+                free.insert_str(0, "exported_");
+            }
+            self.builder.set(&free, &value);
+        }
+    }
+
+    fn check_names(&self) -> Result<(), RowError> {
+        let metric = self.builder.get(METRIC_NAME);
+        if metric.is_empty() {
+            return Err(RowError::NoName);
+        }
+        let valid = match self.config.name_scheme {
+            NameScheme::Utf8 => true,
+            NameScheme::Legacy => {
+                is_legacy_metric_name(metric)
+                    && self
+                        .builder
+                        .iter()
+                        .all(|(name, _)| is_legacy_label_name(name))
+            }
+        };
+        if valid {
+            Ok(())
+        } else {
+            Err(RowError::InvalidName(self.builder.build().to_string()))
+        }
+    }
+
+    /// Leaves in `own` what must be laid over the target's labels to give the builder's.
+    fn subtract_target(&mut self) {
+        self.own.clear();
+        let full = self.builder.iter();
+        let differing = full.filter(|(name, value)| self.target.get(name) != Some(value));
+        self.own
+            .extend(differing.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for (name, _) in self.target.iter() {
+            if !self.builder.contains(name) {
+                self.own.push((name.to_owned(), String::new()));
+            }
+        }
+        self.own.sort();
+    }
+}
+
+/// Whether the row has a label of that name, be its value empty.
+fn has(scraped: &SeriesText, name: &str) -> bool {
+    scraped.iter().any(|(own, _)| own == name)
+}
+
+fn check_limits(limits: &ScrapeLimits, labels: &LabelsBuilder) -> Result<(), RowError> {
+    let metric = || labels.get(METRIC_NAME).to_owned();
+    if limits.labels > 0 && labels.len() as u64 > limits.labels {
+        let (count, limit) = (labels.len(), limits.labels);
+        return Err(RowError::LabelCount {
+            metric: metric(),
+            count,
+            limit,
+        });
+    }
+    if limits.label_name_length == 0 && limits.label_value_length == 0 {
+        return Ok(());
+    }
+    for (name, value) in labels.iter() {
+        let limit = limits.label_name_length;
+        if limit > 0 && name.len() as u64 > limit {
+            let (name, length) = (name.to_owned(), name.len());
+            return Err(RowError::NameLength {
+                metric: metric(),
+                name,
+                length,
+                limit,
+            });
+        }
+        let limit = limits.label_value_length;
+        if limit > 0 && value.len() as u64 > limit {
+            let (name, length) = (name.to_owned(), value.len());
+            let value = value.to_owned();
+            return Err(RowError::ValueLength {
+                metric: metric(),
+                name,
+                value,
+                length,
+                limit,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,444 @@
+//! The core of the scheduler: which target is scraped when, and by which worker. Pure.
+//!
+//! A target keeps its slot within the interval over restarts ([`target::offset`]). Ticks that
+//! could not be kept are dropped, never queued. A target that leaves discovery is kept for two
+//! ticks and a tenth: if it is back by then nothing happened, else its series get staleness
+//! markers stamped at the first tick it missed. A job that is removed gets its markers at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::pool::{Pool, Sync};
+use super::status::{LastScrape, PoolEntry, PoolTable, TargetEntry};
+use super::target::{self, Target, TargetError};
+use super::wheel::{Handle, Wheel};
+use crate::config::scrape::ScrapeConfig;
+use crate::model::target_group::TargetSets;
+use crate::model::time::Mono;
+use crate::model::timeline::EpochClock;
+use crate::sys::published::Shared;
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Take a target on.
+    Start(Box<Start>),
+    /// The target's job has changed.
+    Configure {
+        /// The target.
+        id: u64,
+        /// Its job.
+        config: Arc<ScrapeConfig>,
+    },
+    /// Scrape it now.
+    Scrape {
+        /// The target.
+        id: u64,
+        /// When it was due.
+        scheduled: Mono,
+        /// Report it as down for this reason, without fetching.
+        refused: Option<Arc<str>>,
+    },
+    /// Give it up.
+    Finish {
+        /// The target.
+        id: u64,
+        /// Time of the staleness markers; none when its series live on elsewhere.
+        markers: Option<Mono>,
+    },
+}
+
+/// A target for a worker.
+#[derive(Debug)]
+pub struct Start {
+    /// The target.
+    pub target: Arc<Target>,
+    /// Its job.
+    pub config: Arc<ScrapeConfig>,
+    /// A target with the same public labels that this one takes over from.
+    pub inherit: Option<u64>,
+    /// Where the worker leaves the outcome of each scrape.
+    pub last: Shared<LastScrape>,
+}
+
+/// What the shell reports of one job's sync.
+#[derive(Debug)]
+pub struct SyncReport {
+    /// The job.
+    pub job: Arc<str>,
+    /// Targets that could not be built, some of them.
+    pub errors: Vec<TargetError>,
+    /// How many could not be built.
+    pub failed: usize,
+    /// Targets that are scraped now.
+    pub active: usize,
+    /// Whether `target_limit` was exceeded.
+    pub over_limit: bool,
+}
+
+/// What a job's configuration was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Configured {
+    /// A job that was not there.
+    New,
+    /// Another version of a job that was there.
+    Changed,
+    /// What was there already.
+    Same,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    target: Arc<Target>,
+    worker: usize,
+    timer: Handle,
+    next: Mono,
+    retired: bool,
+    last: Shared<LastScrape>,
+}
+
+#[derive(Debug)]
+struct Job {
+    name: Arc<str>,
+    config: Arc<ScrapeConfig>,
+    pool: Pool,
+    refused: Option<Arc<str>>,
+}
+
+/// All jobs, all targets, one wheel.
+#[derive(Debug)]
+pub struct Schedule {
+    seed: u64,
+    workers: usize,
+    jobs: BTreeMap<Arc<str>, Job>,
+    targets: HashMap<u64, Scheduled, FixedState>,
+    /// How many active targets have these public labels.
+    labels: HashMap<u64, usize, FixedState>,
+    wheel: Wheel<u64>,
+    due: Vec<u64>,
+    orders: Vec<(usize, Order)>,
+}
+
+impl Schedule {
+    /// An empty schedule for `workers` workers. `seed` spreads the targets of different agents.
+    #[must_use]
+    pub fn new(now: Mono, seed: u64, workers: usize) -> Schedule {
+        Schedule {
+            seed,
+            workers: workers.max(1),
+            jobs: BTreeMap::new(),
+            targets: HashMap::with_hasher(FixedState::default()),
+            labels: HashMap::with_hasher(FixedState::default()),
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            orders: Vec::new(),
+        }
+    }
+
+    /// When to call [`Schedule::advance`] next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.wheel.next_deadline()
+    }
+
+    /// Orders since the last call, in order, with the worker each is for.
+    pub fn take_orders(&mut self) -> Vec<(usize, Order)> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Number of targets, those about to end included.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Ends the jobs that a configuration lacks.
+    pub fn retain(&mut self, now: Mono, configs: &[Arc<ScrapeConfig>]) {
+        let gone = self.jobs.extract_if(.., |name, _| {
+            !configs.iter().any(|config| *config.job_name == **name)
+        });
+        let gone: Vec<Job> = gone.map(|(_, job)| job).collect();
+        for job in &gone {
+            self.finish_job(now, &job.name);
+        }
+    }
+
+    /// Takes a job on, or its new version; the discovered state must be applied right after.
+    pub fn configure(&mut self, config: &Arc<ScrapeConfig>) -> Configured {
+        match self.jobs.get_mut(config.job_name.as_str()) {
+            None => {
+                let name: Arc<str> = config.job_name.as_str().into();
+                let job = Job {
+                    name: Arc::clone(&name),
+                    config: Arc::clone(config),
+                    pool: Pool::default(),
+                    refused: None,
+                };
+                self.jobs.insert(name, job);
+                Configured::New
+            }
+            Some(job) if job.config != *config => {
+                job.config = Arc::clone(config);
+                let name = Arc::clone(&job.name);
+                self.reconfigure_targets(&name, config);
+                Configured::Changed
+            }
+            Some(_) => Configured::Same,
+        }
+    }
+
+    fn reconfigure_targets(&mut self, job: &str, config: &Arc<ScrapeConfig>) {
+        let own = self
+            .targets
+            .iter()
+            .filter(|(_, entry)| *entry.target.identity.job == *job);
+        self.orders.extend(own.map(|(id, entry)| {
+            (
+                entry.worker,
+                Order::Configure {
+                    id: *id,
+                    config: Arc::clone(config),
+                },
+            )
+        }));
+    }
+
+    fn finish_job(&mut self, now: Mono, job: &str) {
+        let own = self
+            .targets
+            .extract_if(|_, entry| *entry.target.identity.job == *job);
+        for (id, entry) in own {
+            self.wheel.cancel(entry.timer);
+            release(&mut self.labels, &entry);
+            self.orders.push((
+                entry.worker,
+                Order::Finish {
+                    id,
+                    markers: Some(now),
+                },
+            ));
+        }
+    }
+
+    /// The names of all jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Arc<str>> {
+        self.jobs.keys().map(Arc::clone).collect()
+    }
+
+    /// Applies the discovered state to a job. None if there is no such job.
+    pub fn apply(
+        &mut self,
+        now: Mono,
+        epoch: &EpochClock,
+        name: &Arc<str>,
+        sets: &TargetSets,
+    ) -> Option<SyncReport> {
+        let job = self.jobs.get_mut(name)?;
+        let groups = sets.get(&**name).map_or(&[][..], Vec::as_slice);
+        let Sync {
+            added,
+            mut removed,
+            errors,
+            failed,
+            over_limit,
+        } = job.pool.sync(&job.config, name, groups);
+        job.refused = over_limit.map(Arc::from);
+        let config = Arc::clone(&job.config);
+        let (active, refused) = (job.pool.active().count(), job.refused.is_some());
+        for target in added {
+            let same = |own: &Arc<Target>| own.identity.labels == target.identity.labels;
+            let heir_of = removed
+                .iter()
+                .position(same)
+                .map(|index| removed.swap_remove(index));
+            self.start(now, epoch, &target, &config, heir_of.as_deref());
+        }
+        for target in removed {
+            self.retire(target.identity.id);
+        }
+        Some(SyncReport {
+            job: Arc::clone(name),
+            errors,
+            failed,
+            active,
+            over_limit: refused,
+        })
+    }
+
+    fn start(
+        &mut self,
+        now: Mono,
+        epoch: &EpochClock,
+        target: &Arc<Target>,
+        config: &Arc<ScrapeConfig>,
+        heir_of: Option<&Target>,
+    ) {
+        let id = target.identity.id;
+        if let Some(known) = self.targets.get_mut(&id) {
+            // It left and is back before its markers were written.
+            self.wheel.cancel(known.timer);
+            known.retired = false;
+            known.next = first_tick(now, epoch, target, self.seed);
+            known.timer = self.wheel.insert(id, known.next);
+            *self
+                .labels
+                .entry(target.identity.labels.hash64())
+                .or_default() += 1;
+            if let Some(stand_in) = heir_of {
+                self.retire(stand_in.identity.id);
+            }
+            return;
+        }
+        let inherited = heir_of.and_then(|old| self.targets.remove(&old.identity.id));
+        if let Some(old) = &inherited {
+            self.wheel.cancel(old.timer);
+            release(&mut self.labels, old);
+        }
+        let label_hash = target.identity.labels.hash64();
+        // Pinned by what samples carry, so that a target and its heir share a worker.
+        let worker = (label_hash % self.workers as u64) as usize;
+        let next = first_tick(now, epoch, target, self.seed);
+        let timer = self.wheel.insert(id, next);
+        let last = inherited.as_ref().map_or_else(
+            || Shared::new(LastScrape::default()),
+            |old| old.last.clone(),
+        );
+        *self.labels.entry(label_hash).or_default() += 1;
+        let start = Start {
+            target: Arc::clone(target),
+            config: Arc::clone(config),
+            inherit: inherited.map(|old| old.target.identity.id),
+            last: last.clone(),
+        };
+        self.orders.push((worker, Order::Start(Box::new(start))));
+        let target = Arc::clone(target);
+        self.targets.insert(
+            id,
+            Scheduled {
+                target,
+                worker,
+                timer,
+                next,
+                retired: false,
+                last,
+            },
+        );
+    }
+
+    fn retire(&mut self, id: u64) {
+        let Some(entry) = self.targets.get_mut(&id) else {
+            return;
+        };
+        if entry.retired {
+            return;
+        }
+        release(&mut self.labels, entry);
+        entry.retired = true;
+        self.wheel.cancel(entry.timer);
+        let interval = entry.target.interval;
+        entry.timer = self.wheel.insert(id, entry.next + interval + interval / 10);
+    }
+
+    /// Moves on to `now`: orders the scrapes that are due and ends targets that stayed away.
+    pub fn advance(&mut self, now: Mono) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(now, &mut due);
+        for id in due.drain(..) {
+            self.tick(now, id);
+        }
+        self.due = due;
+    }
+
+    fn tick(&mut self, now: Mono, id: u64) {
+        let Some(entry) = self.targets.get_mut(&id) else {
+            return;
+        };
+        let (worker, scheduled) = (entry.worker, entry.next);
+        if entry.retired {
+            let replaced = self
+                .labels
+                .contains_key(&entry.target.identity.labels.hash64());
+            self.targets.remove(&id);
+            let markers = (!replaced).then_some(scheduled);
+            self.orders.push((worker, Order::Finish { id, markers }));
+            return;
+        }
+        let interval = entry.target.interval;
+        entry.next = scheduled + interval;
+        if entry.next <= now {
+            let missed = now.since(scheduled).as_nanos() / interval.as_nanos().max(1);
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            entry.next = scheduled + interval.saturating_mul(missed.saturating_add(1));
+        }
+        entry.timer = self.wheel.insert(id, entry.next);
+        let refused = self
+            .jobs
+            .get(&entry.target.identity.job)
+            .and_then(|job| job.refused.clone());
+        self.orders.push((
+            worker,
+            Order::Scrape {
+                id,
+                scheduled,
+                refused,
+            },
+        ));
+    }
+
+    /// The state for the status API.
+    #[must_use]
+    pub fn table(&self) -> PoolTable {
+        let entry = |target: &Arc<Target>| {
+            let last = self
+                .targets
+                .get(&target.identity.id)
+                .map(|entry| entry.last.clone());
+            TargetEntry {
+                identity: Arc::clone(&target.identity),
+                discovered: Arc::clone(&target.discovered),
+                url: Arc::clone(&target.url),
+                interval: target.interval,
+                timeout: target.timeout,
+                last: last.unwrap_or_else(|| Shared::new(LastScrape::default())),
+            }
+        };
+        let pool = |job: &Job| PoolEntry {
+            active: job.pool.active().map(entry).collect(),
+            dropped: job.pool.dropped().to_vec(),
+            dropped_count: job.pool.dropped_count(),
+        };
+        self.jobs
+            .iter()
+            .map(|(name, job)| (Arc::clone(name), pool(job)))
+            .collect()
+    }
+}
+
+fn release(labels: &mut HashMap<u64, usize, FixedState>, entry: &Scheduled) {
+    if entry.retired {
+        return;
+    }
+    let hash = entry.target.identity.labels.hash64();
+    if let Some(count) = labels.get_mut(&hash) {
+        *count -= 1;
+        if *count == 0 {
+            labels.remove(&hash);
+        }
+    }
+}
+
+/// The target's next slot on the wall clock, in whole milliseconds as samples are stamped.
+fn first_tick(now: Mono, epoch: &EpochClock, target: &Target, seed: u64) -> Mono {
+    let interval = target.interval.as_millis().max(1);
+    let offset = target::offset(target.identity.id, target.interval, seed).as_millis();
+    let wall = epoch.wall(now).0.max(0) as u128;
+    let wait = (offset + interval - wall % interval) % interval;
+    Mono::from_millis(now.as_millis() + u64::try_from(wait).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

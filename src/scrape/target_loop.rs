@@ -1,0 +1,438 @@
+//! The core of one target: what becomes of each scrape, and the staleness markers.
+//!
+//! A success yields one block with the page and the report series, and a second one with markers
+//! if series vanished. A failure yields the report series alone and markers for all that the last
+//! success had. Markers are given once. No I/O, no clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
+use super::cache::chunk::{KeyChunk, RowKind};
+use super::cache::interner::Interner;
+use super::cache::rebuild::own_hash;
+use super::page::{self, Change, Page, PageContext, PageError};
+use super::report::{Report, ReportSeries};
+use super::samples::{Counts, ExplicitTimes, Filled, Rules};
+use crate::config::http_client::HttpClientConfig;
+use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
+use crate::exposition::protocol::Format;
+use crate::limits;
+use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
+use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::time::Wall;
+use crate::model::value::{ABSENT, STALE, is_stale};
+
+/// When a scrape was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScrapeTime {
+    /// The epoch.
+    pub epoch: EpochId,
+    /// Milliseconds since its base.
+    pub offset_ms: i64,
+    /// What the epoch believes the wall time to be.
+    pub wall: Wall,
+}
+
+/// What a target's loop needs from its surroundings.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Chunks of all targets.
+    pub interner: Interner,
+    /// The report series.
+    pub report: ReportSeries,
+    /// `out_of_order_time_window` in milliseconds.
+    pub out_of_order_window_ms: i64,
+}
+
+/// The outcome of one scrape.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What goes to the log, in order.
+    pub blocks: Vec<ScrapeBlock>,
+    /// What was counted.
+    pub counts: Counts,
+    /// Why the page was refused, if it was.
+    pub error: Option<PageError>,
+}
+
+/// One target between its first and its last scrape.
+#[derive(Debug)]
+pub struct TargetLoop {
+    identity: Arc<TargetIdentity>,
+    config: Arc<ScrapeConfig>,
+    timeout: Duration,
+    shared: Shared,
+    chunks: Vec<Arc<KeyChunk>>,
+    /// Chunks under rules that a reload replaced: their series are alive until the next page.
+    replaced: Vec<Arc<KeyChunk>>,
+    /// Series of the page and of the report.
+    list: Arc<SeriesList>,
+    /// Series of the report alone.
+    report_list: Arc<SeriesList>,
+    explicit: ExplicitTimes,
+    /// Whether the last scrape succeeded, so that the page's series are alive.
+    alive: bool,
+    /// Time of the last block in its epoch, so that times grow.
+    last: Option<ScrapeTime>,
+}
+
+impl TargetLoop {
+    /// A target that has not been scraped yet.
+    #[must_use]
+    pub fn new(
+        identity: Arc<TargetIdentity>,
+        config: Arc<ScrapeConfig>,
+        timeout: Duration,
+        shared: Shared,
+    ) -> TargetLoop {
+        let report = Arc::clone(shared.report.chunk(config.extra_scrape_metrics));
+        let list = Arc::new(SeriesList::new(Arc::clone(&identity), vec![report]));
+        TargetLoop {
+            identity,
+            config,
+            timeout,
+            shared,
+            chunks: Vec::new(),
+            replaced: Vec::new(),
+            list: Arc::clone(&list),
+            report_list: list,
+            explicit: ExplicitTimes::default(),
+            alive: false,
+            last: None,
+        }
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<TargetIdentity> {
+        &self.identity
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn config(&self) -> &Arc<ScrapeConfig> {
+        &self.config
+    }
+
+    /// Series of the page and of the report; another one whenever the page changes its shape.
+    #[must_use]
+    pub fn list(&self) -> &Arc<SeriesList> {
+        &self.list
+    }
+
+    /// The chunks of the last page, for metadata.
+    #[must_use]
+    pub fn chunks(&self) -> &[Arc<KeyChunk>] {
+        &self.chunks
+    }
+
+    /// Goes on where another core of the same target was, with an empty cache.
+    pub fn follow(&mut self, other: &TargetLoop) {
+        self.last = other.last;
+    }
+
+    /// Goes on as another target with the same public labels (a label that samples do not carry
+    /// has changed, such as the interval).
+    pub fn inherit(&mut self, identity: Arc<TargetIdentity>) {
+        self.identity = identity;
+        let report = Arc::clone(self.shared.report.chunk(self.config.extra_scrape_metrics));
+        self.report_list = Arc::new(SeriesList::new(Arc::clone(&self.identity), vec![report]));
+        self.list = self.joined();
+    }
+
+    /// Goes on under a changed job. The cache survives if nothing changed that shapes series;
+    /// otherwise the next page is read as if it were the first, and series that it no longer
+    /// yields get their markers.
+    pub fn reconfigure(&mut self, config: Arc<ScrapeConfig>, timeout: Duration) {
+        let keep = same_series_rules(&self.config, &config);
+        self.timeout = timeout;
+        self.config = config;
+        if !keep {
+            self.replaced.append(&mut self.chunks);
+            let report = Arc::clone(self.shared.report.chunk(self.config.extra_scrape_metrics));
+            self.report_list = Arc::new(SeriesList::new(Arc::clone(&self.identity), vec![report]));
+        }
+    }
+
+    /// Takes a page that was fetched completely.
+    pub fn page(
+        &mut self,
+        at: ScrapeTime,
+        format: Format,
+        body: &[u8],
+        duration: Duration,
+    ) -> Outcome {
+        let at = self.advance(at);
+        let rules = Rules {
+            honor_timestamps: self.config.honor_timestamps,
+            track_timestamps: self.config.track_timestamps_staleness,
+            alive: self.alive,
+            scrape_ms: at.wall.0,
+            out_of_order_window_ms: self.shared.out_of_order_window_ms,
+            sample_limit: self
+                .config
+                .limits
+                .samples
+                .unwrap_or(limits::SCRAPE_SAMPLES_MAX),
+        };
+        let context = PageContext {
+            config: &self.config,
+            target: &self.identity.labels,
+            interner: &self.shared.interner,
+        };
+        let read = page::read(&context, format, body, &self.chunks, rules, &self.explicit);
+        match read {
+            Ok(page) => self.accept(at, page, duration, body.len() as u64),
+            Err(refused) => {
+                let page::Refused { error, counts } = *refused;
+                let report = self.report(duration, counts, Some(body.len() as u64));
+                let blocks = self.failure_blocks(at, &report);
+                Outcome {
+                    blocks,
+                    counts,
+                    error: Some(error),
+                }
+            }
+        }
+    }
+
+    /// Takes note of a scrape that brought no page. `body_bytes` is none if the page was over the
+    /// size limit.
+    pub fn failed(
+        &mut self,
+        at: ScrapeTime,
+        duration: Duration,
+        body_bytes: Option<u64>,
+    ) -> Vec<ScrapeBlock> {
+        let at = self.advance(at);
+        let report = self.report(duration, Counts::default(), body_bytes);
+        self.failure_blocks(at, &report)
+    }
+
+    /// Ends the target: markers for every live series, the report's included.
+    pub fn end(&mut self, at: ScrapeTime) -> Option<ScrapeBlock> {
+        self.last?;
+        let at = self.advance(at);
+        let mut values = Vec::new();
+        let mut chunks = Vec::new();
+        if self.alive {
+            self.chunks.append(&mut self.replaced);
+            values = self.marker_values();
+            chunks = series_of(&self.chunks);
+        }
+        chunks.extend(self.report_list.chunks().iter().map(Arc::clone));
+        values.resize(values.len() + self.report_list.len(), STALE);
+        self.alive = false;
+        self.last = None;
+        let list = Arc::new(SeriesList::new(Arc::clone(&self.identity), chunks));
+        Some(block(at, list, values, SideTables::default()))
+    }
+
+    fn accept(&mut self, at: ScrapeTime, page: Page, duration: Duration, bytes: u64) -> Outcome {
+        let Filled {
+            mut values,
+            side,
+            unseen,
+            counts,
+            times,
+        } = page.filled;
+        let mut markers = ChunkBuilder::default();
+        if let Some(change) = page.change {
+            self.adopt(change, &mut markers);
+        }
+        self.mark_slots(&unseen, &mut markers);
+        times.commit(&mut self.explicit);
+        let report = Report {
+            up: true,
+            ..self.report(duration, counts, Some(bytes))
+        };
+        report.push_values(self.config.extra_scrape_metrics, &mut values);
+        let mut blocks = vec![block(at, Arc::clone(&self.list), values, side)];
+        self.alive = true;
+        if !markers.is_empty() {
+            let chunk = Arc::new(markers.finish(None));
+            let list = SeriesList::new(Arc::clone(&self.identity), vec![chunk]);
+            blocks.push(marker_block(at, Arc::new(list)));
+        }
+        Outcome {
+            blocks,
+            counts,
+            error: None,
+        }
+    }
+
+    /// Takes a new shape over, and collects the series that are gone and need markers.
+    fn adopt(&mut self, change: Change, markers: &mut ChunkBuilder) {
+        let Change {
+            chunks,
+            mut vanished,
+        } = change;
+        self.chunks = chunks;
+        self.list = self.joined();
+        let replaced = std::mem::take(&mut self.replaced);
+        vanished.extend(missing_from(&replaced, &self.chunks));
+        for (hash, encoded) in &vanished {
+            if self.alive && self.explicit.was_seen(*hash) {
+                markers.push_encoded(encoded);
+            }
+        }
+        if !self.explicit.is_empty() {
+            let gone: Vec<u64> = vanished.iter().map(|(hash, _)| *hash).collect();
+            self.explicit.retain(|hash| !gone.contains(&hash));
+        }
+    }
+
+    /// Collects the series in these slots of the page; ascending.
+    fn mark_slots(&self, slots: &[u32], markers: &mut ChunkBuilder) {
+        let mut slots = slots.iter().map(|slot| *slot as usize).peekable();
+        let mut first = 0;
+        for chunk in &self.chunks {
+            let series = chunk.series();
+            while let Some(slot) = slots.next_if(|slot| *slot < first + series.len()) {
+                markers.push_encoded(series.encoded(slot - first));
+            }
+            first += series.len();
+        }
+    }
+
+    /// The page's series with the report's behind them.
+    fn joined(&self) -> Arc<SeriesList> {
+        let mut chunks = series_of(&self.chunks);
+        chunks.push(Arc::clone(
+            self.shared.report.chunk(self.config.extra_scrape_metrics),
+        ));
+        Arc::new(SeriesList::new(Arc::clone(&self.identity), chunks))
+    }
+
+    fn failure_blocks(&mut self, at: ScrapeTime, report: &Report) -> Vec<ScrapeBlock> {
+        let mut values = Vec::new();
+        report.push_values(self.config.extra_scrape_metrics, &mut values);
+        let list = Arc::clone(&self.report_list);
+        let mut blocks = vec![block(at, list, values, SideTables::default())];
+        if std::mem::take(&mut self.alive) {
+            self.chunks.append(&mut self.replaced);
+            let markers = self.marker_values();
+            if markers.iter().any(|value| is_stale(*value)) {
+                let identity = Arc::clone(&self.identity);
+                let list = Arc::new(SeriesList::new(identity, series_of(&self.chunks)));
+                blocks.push(block(at, list, markers, SideTables::default()));
+            }
+        }
+        blocks
+    }
+
+    /// One value per slot of the page's chunks: a marker for every series that was alive, once,
+    /// and for those with timestamps of their own only if the job tracks them.
+    fn marker_values(&self) -> Vec<f64> {
+        let mut values = Vec::new();
+        for chunk in &self.chunks {
+            for (row, slot) in chunk.rows().iter().zip(chunk.slots()) {
+                let Some(slot) = slot else { continue };
+                let marked = row.kind == RowKind::Kept
+                    && (self.explicit.is_empty()
+                        || self
+                            .explicit
+                            .was_seen(own_hash(chunk.series().encoded(slot))));
+                values.push(if marked { STALE } else { ABSENT });
+            }
+        }
+        values
+    }
+
+    fn report(&self, duration: Duration, counts: Counts, body_bytes: Option<u64>) -> Report {
+        let sample_limit = self.config.limits.samples.unwrap_or(0);
+        Report {
+            up: false,
+            duration,
+            counts,
+            timeout: self.timeout,
+            sample_limit,
+            body_bytes,
+        }
+    }
+
+    /// Makes sure that times grow within an epoch, so that no series goes back.
+    fn advance(&mut self, mut at: ScrapeTime) -> ScrapeTime {
+        if let Some(last) = self.last
+            && last.epoch == at.epoch
+            && at.offset_ms <= last.offset_ms
+        {
+            let shift = last.offset_ms + 1 - at.offset_ms;
+            at.offset_ms += shift;
+            at.wall = Wall(at.wall.0 + shift);
+        }
+        self.last = Some(at);
+        at
+    }
+}
+
+fn series_of(chunks: &[Arc<KeyChunk>]) -> Vec<Arc<SeriesChunk>> {
+    chunks
+        .iter()
+        .map(|chunk| Arc::clone(chunk.series()))
+        .collect()
+}
+
+/// Series of `old` that `new` does not hold.
+fn missing_from(old: &[Arc<KeyChunk>], new: &[Arc<KeyChunk>]) -> Vec<(u64, Box<[u8]>)> {
+    if old.is_empty() {
+        return Vec::new();
+    }
+    let encoded = |chunks: &[Arc<KeyChunk>]| -> Vec<(u64, Box<[u8]>)> {
+        let all = chunks.iter().flat_map(|chunk| {
+            let series = chunk.series();
+            (0..series.len()).map(|slot| series.encoded(slot))
+        });
+        all.map(|bytes| (own_hash(bytes), bytes.into())).collect()
+    };
+    let present: HashSet<u64, FixedState> = encoded(new).iter().map(|(hash, _)| *hash).collect();
+    let mut missing = encoded(old);
+    missing.retain(|(hash, _)| !present.contains(hash));
+    missing.sort();
+    missing.dedup();
+    missing
+}
+
+fn block(
+    at: ScrapeTime,
+    series: Arc<SeriesList>,
+    values: Vec<f64>,
+    side: SideTables,
+) -> ScrapeBlock {
+    ScrapeBlock {
+        sequence: Sequence::ZERO,
+        epoch: at.epoch,
+        offset_ms: at.offset_ms,
+        series,
+        values: values.into_boxed_slice(),
+        side: (!side.is_empty()).then(|| Box::new(side)),
+    }
+}
+
+fn marker_block(at: ScrapeTime, series: Arc<SeriesList>) -> ScrapeBlock {
+    let values = vec![STALE; series.len()];
+    block(at, series, values, SideTables::default())
+}
+
+/// Whether two versions of a job yield the same series from the same page (Prometheus keeps its
+/// cache in exactly these cases).
+fn same_series_rules(old: &ScrapeConfig, new: &ScrapeConfig) -> bool {
+    let comparable = |config: &ScrapeConfig| ScrapeConfig {
+        scrape_interval: Duration::ZERO,
+        scrape_timeout: Duration::ZERO,
+        limits: ScrapeLimits {
+            samples: None,
+            ..config.limits
+        },
+        http_client: HttpClientConfig::default(),
+        discovery: Vec::new(),
+        ..config.clone()
+    };
+    comparable(old) == comparable(new)
+}
+
+#[cfg(test)]
+mod tests;

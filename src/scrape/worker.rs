@@ -1,0 +1,292 @@
+//! The scrape worker: one thread, one poll, many exchanges.
+//!
+//! # Thread
+//! `scrape-n` owns its poll, the fetcher and the targets pinned to it. Inbox: orders of the
+//! scheduler ([`limits::WORKER_MAILBOX`]; the scheduler waits, or counts a missed scrape). Outbox:
+//! blocks to the sink, which may make it wait: back-pressure. Waits on: the poll. Deadlines: the
+//! fetcher's. Stops when: the mailbox is closed; exchanges under way are cut.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::TryRecvError;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use mio::{Events, Poll, Token};
+
+use super::assigned::Assigned;
+use super::metrics::ScrapeMetrics;
+use super::schedule::{Order, Start};
+use super::target_loop::Shared;
+use crate::config::scrape::ScrapeConfig;
+use crate::limits;
+use crate::model::block::ScrapeBlock;
+use crate::model::source::BlockSink;
+use crate::model::time::Mono;
+use crate::model::timeline::EpochClock;
+use crate::net::context::HttpContext;
+use crate::net::fetch::{BodyDecoder, FetchError, Fetched, Fetcher};
+use crate::net::resolve::Resolver;
+use crate::sys::clock::Clock;
+use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
+use crate::sys::memory;
+use crate::sys::published::Published;
+
+/// Wake-ups of the mailbox; the fetcher's tokens follow.
+const MAIL: Token = Token(0);
+const FIRST_FETCH: usize = 1;
+
+/// What a worker uses of the world.
+pub(super) struct WorkerEnv {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sink: Arc<dyn BlockSink>,
+    pub(super) resolver: Resolver,
+    pub(super) epoch: Published<EpochClock>,
+    pub(super) shared: Shared,
+    pub(super) metrics: ScrapeMetrics,
+    pub(super) user_agent: String,
+    pub(super) timestamp_tolerance: Duration,
+}
+
+/// A job's HTTP client section, prepared once for all its targets, or why it cannot be.
+struct Client {
+    config: Arc<ScrapeConfig>,
+    context: Result<Arc<HttpContext>, Arc<str>>,
+}
+
+struct Worker {
+    env: WorkerEnv,
+    inbox: MailReceiver<Order>,
+    fetcher: Fetcher,
+    decoder: BodyDecoder,
+    /// Bytes of bodies let go since memory was last given back.
+    freed: usize,
+    targets: HashMap<u64, Assigned, FixedState>,
+    clients: HashMap<Arc<str>, Client, FixedState>,
+}
+
+/// Starts a worker.
+///
+/// # Errors
+/// When the system gives no poll or no thread.
+pub(super) fn spawn(
+    number: usize,
+    env: WorkerEnv,
+) -> io::Result<(MailSender<Order>, JoinHandle<()>)> {
+    let poll = Poll::new()?;
+    let bell = Doorbell::new(poll.registry(), MAIL)?;
+    let (sender, inbox) = mailbox(&bell, limits::WORKER_MAILBOX);
+    let fetcher = Fetcher::new(poll.registry(), &bell, FIRST_FETCH, env.resolver.clone())?;
+    let worker = Worker {
+        env,
+        inbox,
+        fetcher,
+        decoder: BodyDecoder::default(),
+        freed: 0,
+        targets: HashMap::with_hasher(FixedState::default()),
+        clients: HashMap::with_hasher(FixedState::default()),
+    };
+    let thread = crate::sys::thread::spawn(&format!("scrape-{number}"), move || worker.run(poll))?;
+    Ok((sender, thread))
+}
+
+impl Worker {
+    fn run(mut self, mut poll: Poll) {
+        let mut events = Events::with_capacity(limits::WORKER_EVENTS);
+        loop {
+            let wait = self.fetcher.wait(self.env.clock.mono());
+            match poll.poll(&mut events, wait) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    log::error!(component = "scrape manager", err = error.to_string(); "FATAL: poll failed");
+                    return;
+                }
+                Ok(()) => {}
+            }
+            for event in &events {
+                self.fetcher.event(event);
+            }
+            self.inbox.answer_bell();
+            if !self.take_orders() {
+                return;
+            }
+            self.fetcher.turn(self.env.clock.mono());
+            while let Some((id, result)) = self.fetcher.completed() {
+                self.complete(id, result);
+            }
+            self.give_back();
+        }
+    }
+
+    /// Works through the mailbox. False when it is closed.
+    fn take_orders(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(order) => self.obey(order),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Start(start) => self.start(*start),
+            Order::Configure { id, config } => self.configure(id, &config),
+            Order::Scrape {
+                id,
+                scheduled,
+                refused,
+            } => self.scrape(id, scheduled, refused.as_deref()),
+            Order::Finish { id, markers } => self.finish(id, markers),
+        }
+    }
+
+    fn start(&mut self, start: Start) {
+        let id = start.target.identity.id;
+        let inherited = start.inherit.and_then(|old| {
+            self.fetcher.cancel(old);
+            self.targets.remove(&old)
+        });
+        let context = self.context(&start.config);
+        let WorkerEnv {
+            shared,
+            metrics,
+            user_agent,
+            ..
+        } = &self.env;
+        let assigned = Assigned::new(start, inherited, shared, &context, metrics, user_agent);
+        self.targets.insert(id, assigned);
+    }
+
+    fn configure(&mut self, id: u64, config: &Arc<ScrapeConfig>) {
+        let context = self.context(config);
+        if let Some(assigned) = self.targets.get_mut(&id) {
+            assigned.configure(config, &context, &self.env.user_agent);
+        }
+    }
+
+    /// The job's HTTP client section; prepared anew when the job has changed. Failing to do so
+    /// fails the job's scrapes, not the configuration: a certificate may come later.
+    fn context(&mut self, config: &Arc<ScrapeConfig>) -> Result<Arc<HttpContext>, Arc<str>> {
+        let name: Arc<str> = config.job_name.as_str().into();
+        if let Some(known) = self.clients.get(&name)
+            && Arc::ptr_eq(&known.config, config)
+        {
+            return known.context.clone();
+        }
+        let context = HttpContext::new(&config.http_client).map(Arc::new).map_err(|error| {
+            let error = error.to_string();
+            log::error!(component = "scrape manager", scrape_pool = config.job_name.as_str(), err = error.as_str(); "Error creating HTTP client");
+            self.env.metrics.client_failed(config, self.clients.contains_key(&name));
+            Arc::from(error)
+        });
+        self.clients.insert(
+            name,
+            Client {
+                config: Arc::clone(config),
+                context: context.clone(),
+            },
+        );
+        context
+    }
+
+    fn scrape(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
+        let now = self.env.clock.mono();
+        let Some(assigned) = self.targets.get_mut(&id) else {
+            return;
+        };
+        if assigned.is_running() {
+            self.env.metrics.missed.inc();
+            return;
+        }
+        let (spec, deadline) = assigned.begin(
+            scheduled,
+            now,
+            &self.env.epoch.load(),
+            self.env.timestamp_tolerance,
+        );
+        match (spec, refused) {
+            (Ok(spec), None) => self.fetcher.start(now, id, spec, deadline),
+            (_, Some(message)) => {
+                let blocks = assigned.refuse(message, now);
+                self.deliver(blocks);
+            }
+            (Err(message), None) => {
+                let blocks = assigned.refuse(&message, now);
+                self.deliver(blocks);
+            }
+        }
+    }
+
+    fn finish(&mut self, id: u64, markers: Option<Mono>) {
+        self.fetcher.cancel(id);
+        let Some(mut assigned) = self.targets.remove(&id) else {
+            return;
+        };
+        let epoch = self.env.epoch.load();
+        let block = markers.and_then(|at| assigned.finish(at, &epoch));
+        self.deliver(block.into_iter().collect());
+    }
+
+    fn complete(&mut self, id: u64, result: Result<Fetched, FetchError>) {
+        let now = self.env.clock.mono();
+        let Worker {
+            targets,
+            decoder,
+            env,
+            ..
+        } = self;
+        let Some(assigned) = targets.get_mut(&id) else {
+            return;
+        };
+        let blocks = contained(assigned, decoder, now, env, |assigned, decoder| {
+            assigned.complete(result.as_ref(), decoder, now, &env.metrics)
+        });
+        self.freed += decoder.release();
+        if let Ok(fetched) = result {
+            self.fetcher.recycle(fetched);
+        }
+        // Last: the log may make us wait, and large bodies are not kept meanwhile.
+        self.deliver(blocks);
+    }
+
+    /// Lets the system have what large bodies took.
+    fn give_back(&mut self) {
+        self.freed += self.fetcher.take_freed();
+        if self.freed >= limits::GIVE_BACK_BYTES {
+            self.freed = 0;
+            memory::give_back();
+        }
+    }
+
+    fn deliver(&self, blocks: Vec<ScrapeBlock>) {
+        for block in blocks {
+            // False only when the log has ended, and then this thread is about to.
+            let _taken = self.env.sink.accept(block);
+        }
+    }
+}
+
+/// Handles a page. One that makes us panic costs its own target this scrape, nothing else.
+fn contained(
+    assigned: &mut Assigned,
+    decoder: &mut BodyDecoder,
+    now: Mono,
+    env: &WorkerEnv,
+    handle: impl FnOnce(&mut Assigned, &mut BodyDecoder) -> Vec<ScrapeBlock>,
+) -> Vec<ScrapeBlock> {
+    let handled = catch_unwind(AssertUnwindSafe(|| handle(assigned, decoder)));
+    handled.unwrap_or_else(|_| {
+        env.metrics.panics.inc();
+        *decoder = BodyDecoder::default();
+        log::error!(component = "scrape manager"; "BUG: panic while handling a page; the target is down");
+        assigned.recover(now, &env.shared)
+    })
+}
+
+#[cfg(test)]
+mod tests;
