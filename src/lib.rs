@@ -29,6 +29,7 @@ pub mod net;
 
 // Rank 5: the engines, which never know one another.
 pub mod discovery;
+pub mod remote;
 pub mod scrape;
 pub mod wal;
 

@@ -1,0 +1,97 @@
+//! A batch of pieces, and how it is halved to find what the receiver refuses.
+
+use super::piece::Piece;
+use crate::model::block::Sequence;
+
+/// Which half of a refused batch this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// None: a fresh batch, or a half of one that was only too large.
+    None,
+    /// The first; the second stands directly behind it.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// What one request holds.
+#[derive(Debug)]
+pub struct Batch {
+    /// In the order of their blocks.
+    pub pieces: Vec<Piece>,
+    /// Which half it is.
+    pub half: Half,
+    /// How often its block was halved; zero while it is no part of a refused block.
+    pub depth: u8,
+    /// The batch it is a half of was refused, and the other half was not.
+    pub surely_bad: bool,
+    /// It, or the batch it is a half of, was refused as already there.
+    pub repeated: bool,
+}
+
+impl Batch {
+    /// A fresh batch.
+    #[must_use]
+    pub fn new(pieces: Vec<Piece>) -> Batch {
+        Batch {
+            pieces,
+            half: Half::None,
+            depth: 0,
+            surely_bad: false,
+            repeated: false,
+        }
+    }
+
+    /// Samples in it.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.samples).sum()
+    }
+
+    /// The one block it belongs to, if it is a single piece.
+    #[must_use]
+    pub fn part_of(&self) -> Option<Sequence> {
+        match self.pieces.as_slice() {
+            [piece] => Some(piece.sequence()),
+            _ => None,
+        }
+    }
+
+    /// Both halves: at a border between blocks, else in the middle of the block. None for a single
+    /// sample.
+    #[must_use]
+    pub fn halves(&self) -> Option<(Batch, Batch)> {
+        let (left, right, depth) = match self.pieces.as_slice() {
+            [] => return None,
+            [piece] if piece.samples < 2 => return None,
+            [piece] => {
+                let (left, right) = piece.cut(piece.samples / 2);
+                (vec![left], vec![right], self.depth.saturating_add(1))
+            }
+            pieces => {
+                let (left, right) = pieces.split_at(self.middle());
+                (left.to_vec(), right.to_vec(), 0)
+            }
+        };
+        let half = |pieces, half| Batch {
+            pieces,
+            half,
+            depth,
+            surely_bad: false,
+            repeated: self.repeated,
+        };
+        Some((half(left, Half::Left), half(right, Half::Right)))
+    }
+
+    /// The border between pieces that is nearest before the middle sample; at least one piece on
+    /// either side.
+    fn middle(&self) -> usize {
+        let half = self.samples() / 2;
+        let mut seen = 0;
+        let before = self.pieces.iter().take_while(|piece| {
+            seen += piece.samples;
+            seen <= half
+        });
+        before.count().clamp(1, self.pieces.len() - 1)
+    }
+}

@@ -1,0 +1,251 @@
+//! Shell of a shard: makes the request, sends it, and carries the verdict to the core, the
+//! position, the metrics and the log. Runs on whichever thread calls [`Lane::turn`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::{Verdict, describe, judge};
+use super::complaint::Complaint;
+use super::metrics::QueueMetrics;
+use super::piece::Piece;
+use super::progress::Progress;
+use super::request::{Counts, RequestBuilder, Rules};
+use super::settings::QueueSettings;
+use super::shard::{Outcome, Refusal, Shard, Step};
+use super::status::{LastError, SendState};
+use super::transport::{Answer, Transport};
+use crate::limits;
+use crate::model::position::AckRanges;
+use crate::model::time::Mono;
+use crate::sys::clock::Clock;
+use crate::sys::jitter::Jitter;
+use crate::sys::published::Shared;
+
+/// What the shards of an endpoint share.
+#[derive(Clone, Debug)]
+pub struct LaneContext {
+    /// Name of the endpoint, for the log.
+    pub name: Arc<str>,
+    /// The way to the endpoint.
+    pub transport: Arc<dyn Transport>,
+    /// Settings.
+    pub settings: Arc<QueueSettings>,
+    /// The position that settled blocks are entered in.
+    pub settled: Shared<AckRanges>,
+    /// Metrics.
+    pub metrics: Arc<QueueMetrics>,
+    /// Numbers for the endpoint and the status page.
+    pub progress: Arc<Progress>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Sent a request; there may be more to do.
+    Sent,
+    /// Nothing to do before this time ([`Mono::NEVER`]: before the next piece).
+    Wait(Mono),
+}
+
+/// One shard with its buffers.
+#[derive(Debug)]
+pub struct Lane {
+    shard: Shard,
+    builder: RequestBuilder,
+    context: LaneContext,
+    jitter: Jitter,
+    complaint: Complaint,
+}
+
+impl Lane {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(context: LaneContext, jitter: Jitter) -> Lane {
+        Lane {
+            shard: Shard::new(context.settings.shard.clone()),
+            builder: RequestBuilder::default(),
+            context,
+            jitter,
+            complaint: Complaint::default(),
+        }
+    }
+
+    /// Takes a piece.
+    pub fn push(&mut self, piece: Piece) {
+        self.shard.push(piece);
+    }
+
+    /// Samples that are not settled.
+    #[must_use]
+    pub fn pending_samples(&self) -> u64 {
+        self.shard.pending_samples()
+    }
+
+    /// Whether a failure is being waited out.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.shard.is_waiting()
+    }
+
+    /// Sends one request if one is due, blocking until it is answered.
+    pub fn turn(&mut self, now: Mono) -> Turn {
+        let flush = self.context.progress.flushing();
+        let step = self.shard.step(now, flush);
+        let turn = match step {
+            Step::Wait(until) => Turn::Wait(until),
+            Step::Idle => Turn::Wait(Mono::NEVER),
+            Step::Send => {
+                self.send(now);
+                Turn::Sent
+            }
+        };
+        self.enter_settled();
+        if turn == Turn::Wait(Mono::NEVER) {
+            self.builder.shrink();
+        }
+        turn
+    }
+
+    fn send(&mut self, now: Mono) {
+        let context = &self.context;
+        let rules = Rules {
+            oldest_ms: context.settings.oldest_ms(context.clock.wall().0),
+            exemplars: context.settings.exemplars,
+        };
+        let built = self.builder.build(self.shard.batch(), rules);
+        let (counts, body) = match built.and_then(|counts| Ok((counts, self.builder.finish()?))) {
+            Ok(built) => built,
+            Err(error) => {
+                let answer = Answer::Network(format!("cannot compress the request: {error}"));
+                return self.answered(now, now, Counts::default(), &answer);
+            }
+        };
+        if counts.samples == 0 {
+            // Everything has grown too old: nothing to send, nothing to wait for.
+            context.metrics.too_old.add(counts.too_old as f64);
+            self.shard.answered(now, &Verdict::Accepted, 0.0);
+            return;
+        }
+        let metrics = &context.metrics;
+        metrics.samples.add(counts.samples as f64);
+        metrics.exemplars.add(counts.exemplars as f64);
+        metrics.bytes.add(body.len() as f64);
+        metrics.requests.inc();
+        let attempt = self.shard.attempt();
+        let answer = context
+            .transport
+            .post(body, attempt, context.settings.timeout);
+        let done = context.clock.mono();
+        metrics
+            .batch_duration
+            .observe(done.since(now).as_secs_f64());
+        self.answered(now, done, counts, &answer);
+    }
+
+    fn answered(&mut self, sent: Mono, now: Mono, counts: Counts, answer: &Answer) {
+        let wall = self.context.clock.wall();
+        let verdict = judge(answer, wall, self.context.settings.retry_429);
+        let outcome = self.shard.answered(now, &verdict, self.jitter.fraction());
+        let metrics = &self.context.metrics;
+        match outcome {
+            Outcome::Delivered => {
+                metrics.acknowledged.add(counts.samples as f64);
+                metrics.too_old.add(counts.too_old as f64);
+                metrics.holding.set(0.0);
+            }
+            Outcome::Kept => {
+                metrics.samples_retried.add(counts.samples as f64);
+                metrics.exemplars_retried.add(counts.exemplars as f64);
+                let hold = verdict == Verdict::Hold;
+                metrics.holding.set(f64::from(u8::from(hold)));
+            }
+            Outcome::GivenUp(Refusal::Repeated) | Outcome::Halved => {}
+            Outcome::GivenUp(_) => metrics.exemplars_failed.add(counts.exemplars as f64),
+        }
+        self.note_progress(sent, now, counts, outcome, &verdict);
+        if outcome != Outcome::Delivered {
+            self.complain(now, answer, outcome);
+        }
+    }
+
+    fn note_progress(
+        &self,
+        sent: Mono,
+        now: Mono,
+        counts: Counts,
+        outcome: Outcome,
+        verdict: &Verdict,
+    ) {
+        let progress = &self.context.progress;
+        match outcome {
+            Outcome::Delivered | Outcome::GivenUp(_) => {
+                progress.settled(now, counts.samples, now.since(sent), counts.highest_ms);
+                if let Some(highest) = progress.highest_sent() {
+                    self.context.metrics.highest_sent.set(highest.as_seconds());
+                }
+            }
+            Outcome::Halved => progress.settled(now, 0, Duration::ZERO, i64::MIN),
+            Outcome::Kept => {
+                let (state, wait) = if *verdict == Verdict::Hold {
+                    (SendState::Holding, limits::REMOTE_HOLD)
+                } else {
+                    (SendState::Retrying, self.shard.wait_left(now))
+                };
+                progress.failed(now, wait, state);
+            }
+        }
+    }
+
+    fn complain(&mut self, now: Mono, answer: &Answer, outcome: Outcome) {
+        let text = describe(answer);
+        let name = &*self.context.name;
+        self.context.progress.set_error(LastError {
+            at: self.context.clock.wall(),
+            text: text.clone(),
+        });
+        if outcome == Outcome::Halved {
+            // What comes of it is said when the cause is found.
+            return;
+        }
+        let Some(suppressed) = self.complaint.due(now) else {
+            return;
+        };
+        match outcome {
+            Outcome::Kept => {
+                log::warn!(component = "remote", remote_name = name, answer = text, suppressed;
+                    "sending failed, the samples are kept");
+            }
+            Outcome::GivenUp(Refusal::Repeated) => {
+                log::info!(component = "remote", remote_name = name, answer = text, suppressed;
+                    "the endpoint has these samples already");
+            }
+            _ => {
+                log::error!(component = "remote", remote_name = name, answer = text, suppressed;
+                    "the endpoint refused samples, they are lost");
+            }
+        }
+    }
+
+    fn enter_settled(&mut self) {
+        self.context
+            .metrics
+            .count_given_up(self.shard.take_given_up());
+        let sequences = self.shard.take_settled();
+        if sequences.len() == 0 {
+            return;
+        }
+        self.context.settled.with(|ranges| {
+            for sequence in sequences {
+                ranges.insert(sequence, sequence);
+            }
+        });
+    }
+
+    /// Ends the lane: everything that is not settled.
+    #[must_use]
+    pub fn into_pieces(self) -> Vec<Piece> {
+        self.shard.into_pieces()
+    }
+}

@@ -1,0 +1,211 @@
+//! How the series of one list leave for one endpoint: external labels and write relabelling,
+//! applied once per list and remembered while the list lives.
+//!
+//! Without `write_relabel_configs` nothing is kept per series: the shared labels of the target are
+//! encoded once and every series' own labels are merged with them while a request is written. With
+//! rules, four bytes a series are kept, and the encoded labels of those that a rule changed.
+//!
+//! Order as in Prometheus: external labels first (a series' own value wins), then the rules.
+
+use std::sync::{Arc, Weak};
+
+use hashbrown::HashMap;
+
+use crate::model::labels::{Labels, LabelsBuilder};
+use crate::model::series::{SeriesChunk, SeriesList};
+use crate::relabel::apply::apply;
+use crate::relabel::rule::Rule;
+use crate::wire::remote_write_v1::{SharedLabels, append_label, append_labels};
+
+/// What one entry costs beside its labels, in bytes: header, value, timestamp.
+const ENTRY_BYTES: usize = 24;
+
+/// What a label costs beside its stored form, in bytes, with two labels of its own a series.
+const OWN_LABELS_BYTES: usize = 8;
+
+/// Number of remembered lists below which nothing is swept.
+const SWEEP_MIN: usize = 64;
+
+/// What becomes of one series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Own labels over shared ones.
+    AsIs,
+    /// A rule dropped it.
+    Dropped,
+    /// Its labels are those of this index.
+    Changed(u32),
+}
+
+/// Results of the rules, one per slot.
+#[derive(Debug)]
+struct Plan {
+    fates: Box<[u32]>,
+    ends: Box<[u32]>,
+    fields: Box<[u8]>,
+}
+
+const AS_IS: u32 = u32::MAX;
+const DROPPED: u32 = u32::MAX - 1;
+
+impl Plan {
+    fn fate(&self, slot: usize) -> Fate {
+        match self.fates.get(slot) {
+            None | Some(&AS_IS) => Fate::AsIs,
+            Some(&DROPPED) => Fate::Dropped,
+            Some(index) => Fate::Changed(*index),
+        }
+    }
+
+    fn changed(&self, index: u32) -> &[u8] {
+        let index = index as usize;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.fields[start as usize..self.ends[index] as usize]
+    }
+}
+
+/// The outgoing side of one series list.
+#[derive(Debug)]
+pub struct Outgoing {
+    shared: SharedLabels,
+    plan: Option<Plan>,
+    /// Estimated bytes of one entry, labels and one sample.
+    entry_bytes: usize,
+}
+
+impl Outgoing {
+    /// Applies external labels and rules to every series of a list.
+    #[must_use]
+    pub fn new(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Outgoing {
+        let shared = SharedLabels::new(&list.target().labels, external);
+        let plan = if rules.is_empty() {
+            None
+        } else {
+            plan(list, external, rules)
+        };
+        let stored: usize = list.chunks().iter().map(|chunk| chunk.size_bytes()).sum();
+        let own = stored / list.len().max(1) + OWN_LABELS_BYTES;
+        let entry_bytes = ENTRY_BYTES + shared.encoded_len() + own;
+        Outgoing {
+            shared,
+            plan,
+            entry_bytes,
+        }
+    }
+
+    /// Whether the series at `slot` is sent at all.
+    #[must_use]
+    pub fn sends(&self, slot: usize) -> bool {
+        let plan = self.plan.as_ref();
+        plan.is_none_or(|plan| plan.fate(slot) != Fate::Dropped)
+    }
+
+    /// Whether a rule dropped any series.
+    #[must_use]
+    pub fn drops_some(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Appends the labels of the series at `slot`, which is the one at `index` of `chunk`.
+    pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
+        match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
+            Some((plan, Fate::Changed(changed))) => out.extend_from_slice(plan.changed(changed)),
+            _ => append_labels(out, chunk.encoded(index), &self.shared),
+        }
+    }
+
+    /// Estimated bytes of one series with one sample in a request, before compression.
+    #[must_use]
+    pub fn entry_bytes(&self) -> usize {
+        self.entry_bytes
+    }
+}
+
+/// Runs the rules; none when they leave every series as it is.
+fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
+    let mut fates = Vec::with_capacity(list.len());
+    let (mut ends, mut fields) = (Vec::new(), Vec::new());
+    let (mut before, mut after) = (LabelsBuilder::default(), LabelsBuilder::default());
+    for (chunk, index) in list.iter() {
+        before.clear();
+        for (name, value) in list.labels(chunk, index) {
+            before.set(name, value);
+        }
+        for (name, value) in external.iter() {
+            if !before.contains(name) {
+                before.set(name, value);
+            }
+        }
+        after.clone_from(&before);
+        fates.push(if !apply(rules, &mut after) || after.is_empty() {
+            DROPPED
+        } else if after == before {
+            AS_IS
+        } else {
+            for (name, value) in after.iter() {
+                append_label(&mut fields, name, value);
+            }
+            ends.push(u32::try_from(fields.len()).unwrap_or(u32::MAX));
+            (ends.len() - 1) as u32
+        });
+    }
+    let changes = fates.iter().any(|fate| *fate != AS_IS);
+    changes.then(|| Plan {
+        fates: fates.into(),
+        ends: ends.into(),
+        fields: fields.into(),
+    })
+}
+
+/// The outgoing sides of all living lists, found by address. A weak reference keeps the address
+/// from being used again before the entry is swept.
+#[derive(Debug, Default)]
+pub struct OutgoingCache {
+    entries: HashMap<usize, (Weak<SeriesList>, Arc<Outgoing>)>,
+    sweep_at: usize,
+}
+
+impl OutgoingCache {
+    /// The outgoing side of `list`, made when it is seen for the first time.
+    pub fn get(
+        &mut self,
+        list: &Arc<SeriesList>,
+        external: &Labels,
+        rules: &[Rule],
+    ) -> Arc<Outgoing> {
+        let key = Arc::as_ptr(list) as usize;
+        if let Some((_, outgoing)) = self.entries.get(&key) {
+            return Arc::clone(outgoing);
+        }
+        if self.entries.len() >= self.sweep_at.max(SWEEP_MIN) {
+            self.sweep();
+            self.sweep_at = 2 * self.entries.len();
+        }
+        let outgoing = Arc::new(Outgoing::new(list, external, rules));
+        let entry = (Arc::downgrade(list), Arc::clone(&outgoing));
+        self.entries.insert(key, entry);
+        outgoing
+    }
+
+    /// Forgets lists that nobody holds any more.
+    pub fn sweep(&mut self) {
+        self.entries.retain(|_, (list, _)| list.strong_count() > 0);
+    }
+
+    /// Forgets everything: the rules have changed.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Number of remembered lists.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

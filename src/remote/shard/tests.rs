@@ -1,0 +1,324 @@
+use super::*;
+use crate::model::value::ABSENT;
+use crate::remote::request::{RequestBuilder, Rules};
+use crate::remote::testing::{Books, block, decode, list, piece};
+use crate::wire::prompb::WriteRequest;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const ALL: Rules = Rules {
+    oldest_ms: i64::MIN,
+    exemplars: true,
+};
+
+fn settings() -> ShardSettings {
+    ShardSettings {
+        samples: 100,
+        raw_bytes: 1 << 20,
+        deadline: Duration::from_secs(5),
+        min_backoff: Duration::from_millis(30),
+        max_backoff: Duration::from_secs(5),
+    }
+}
+
+fn at(seconds: u64) -> Mono {
+    Mono::from_millis(seconds * 1000)
+}
+
+fn sequences(shard: &Shard) -> Vec<u64> {
+    let numbers = shard.batch().iter().map(|piece| piece.sequence().0);
+    numbers.collect()
+}
+
+fn settled(shard: &mut Shard) -> Vec<u64> {
+    shard.take_settled().map(|sequence| sequence.0).collect()
+}
+
+fn request(shard: &Shard) -> WriteRequest {
+    let mut builder = RequestBuilder::default();
+    builder.build(shard.batch(), ALL).expect("built");
+    decode(builder.finish().expect("finished"))
+}
+
+fn push(shard: &mut Shard, now: Mono, sequence: u64, target: u64, series: usize) {
+    shard.push(piece(now, block(sequence, &list(target, series))));
+}
+
+#[test]
+fn a_batch_leaves_when_it_is_full_or_its_deadline_comes() {
+    let mut shard = Shard::new(settings());
+    assert_eq!(shard.step(at(0), false), Step::Idle);
+    push(&mut shard, at(0), 1, 1, 40);
+    push(&mut shard, at(1), 2, 2, 40);
+    assert_eq!(shard.step(at(1), false), Step::Wait(at(5)));
+    push(&mut shard, at(2), 3, 3, 40);
+    assert_eq!(shard.step(at(2), false), Step::Send);
+    assert_eq!(sequences(&shard), [1, 2]);
+    assert_eq!(
+        shard.answered(at(2), &Verdict::Accepted, 0.0),
+        Outcome::Delivered
+    );
+    assert_eq!(settled(&mut shard), [1, 2]);
+    assert_eq!(shard.step(at(2), false), Step::Wait(at(7)));
+    assert_eq!(shard.step(at(7), false), Step::Send);
+    assert_eq!(sequences(&shard), [3]);
+}
+
+#[test]
+fn bytes_fill_a_batch_too() {
+    let entry = piece(at(0), block(1, &list(1, 10))).bytes() / 10;
+    let mut shard = Shard::new(ShardSettings {
+        raw_bytes: 25 * entry,
+        ..settings()
+    });
+    push(&mut shard, at(0), 1, 1, 10);
+    push(&mut shard, at(0), 2, 1, 10);
+    assert!(matches!(shard.step(at(0), false), Step::Wait(_)));
+    push(&mut shard, at(0), 3, 1, 10);
+    assert_eq!(shard.step(at(0), false), Step::Send);
+    assert_eq!(sequences(&shard), [1, 2]);
+}
+
+#[test]
+fn a_giant_block_is_cut_and_settled_as_a_whole() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 250);
+    let mut sizes = Vec::new();
+    while shard.step(at(0), true) == Step::Send {
+        assert_eq!(settled(&mut shard), [0u64; 0]);
+        sizes.push(request(&shard).timeseries.len());
+        shard.answered(at(0), &Verdict::Accepted, 0.0);
+    }
+    assert_eq!(sizes, [100, 100, 50]);
+    assert_eq!(settled(&mut shard), [1]);
+    assert_eq!(shard.pending_samples(), 0);
+}
+
+#[test]
+fn a_failed_batch_waits_and_goes_first() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 100);
+    assert_eq!(shard.step(at(0), false), Step::Send);
+    let wish = Verdict::Retry(Some(Duration::from_secs(9)));
+    assert_eq!(shard.answered(at(0), &wish, 0.0), Outcome::Kept);
+    push(&mut shard, at(1), 2, 1, 100);
+    assert_eq!(shard.step(at(1), true), Step::Wait(at(9)));
+    assert_eq!(shard.step(at(9), false), Step::Send);
+    assert_eq!((sequences(&shard), shard.attempt()), (vec![1], 1));
+    shard.answered(at(9), &Verdict::Accepted, 0.0);
+    assert_eq!(shard.step(at(9), false), Step::Send);
+    assert_eq!((sequences(&shard), shard.attempt()), (vec![2], 0));
+}
+
+#[test]
+fn a_receiver_that_wants_repair_is_asked_once_a_minute() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 1);
+    for minute in 0..3 {
+        let now = at(minute * 60);
+        assert_eq!(shard.step(now, true), Step::Send);
+        assert_eq!(shard.answered(now, &Verdict::Hold, 0.0), Outcome::Kept);
+        assert_eq!(shard.step(now, true), Step::Wait(at(minute * 60 + 60)));
+    }
+    assert_eq!(settled(&mut shard), [0u64; 0]);
+}
+
+#[test]
+fn what_is_too_large_is_halved_and_smaller_requests_follow() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 60);
+    push(&mut shard, at(0), 2, 1, 40);
+    push(&mut shard, at(0), 3, 1, 90);
+    let (mut sizes, mut books) = (Vec::new(), Books::default());
+    while shard.step(at(0), true) == Step::Send {
+        let request = request(&shard);
+        let samples: usize = request.timeseries.iter().map(|own| own.samples.len()).sum();
+        sizes.push(samples);
+        if samples > 30 {
+            shard.answered(at(0), &Verdict::Split, 0.0);
+        } else {
+            books.store(&request);
+            shard.answered(at(0), &Verdict::Accepted, 0.0);
+        }
+    }
+    assert_eq!(sizes, [100, 60, 30, 30, 40, 20, 20, 20, 20, 20, 20, 10]);
+    books.assert_in_order();
+    assert_eq!(books.samples(), 190);
+    assert_eq!(settled(&mut shard), [1, 2, 3]);
+}
+
+#[test]
+fn one_sample_that_is_too_large_is_given_up_alone() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 2);
+    for _ in 0..3 {
+        assert_eq!(shard.step(at(0), true), Step::Send);
+        shard.answered(at(0), &Verdict::Split, 0.0);
+    }
+    assert_eq!(shard.step(at(0), true), Step::Idle);
+    assert_eq!(shard.take_given_up().too_large, 2);
+    assert_eq!(settled(&mut shard), [1]);
+}
+
+#[test]
+fn throttled_batches_are_dropped_where_the_configuration_says_so() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 10);
+    assert_eq!(shard.step(at(0), true), Step::Send);
+    shard.answered(at(0), &Verdict::Throttled, 0.0);
+    assert_eq!(settled(&mut shard), [1]);
+    assert_eq!(shard.take_given_up().lost(), 10);
+}
+
+/// Answers as a receiver that refuses whole requests with a bad series in them. Returns the
+/// number of requests.
+fn send_all(
+    shard: &mut Shard,
+    books: &mut Books,
+    bad: impl Fn(&str, i64) -> Option<Verdict>,
+) -> usize {
+    let mut requests = 0;
+    while shard.step(at(0), true) == Step::Send {
+        requests += 1;
+        let request = request(shard);
+        let refused = request.timeseries.iter().find_map(|series| {
+            let name = crate::remote::testing::series_name(series);
+            let mut times = series.samples.iter().map(|sample| sample.timestamp);
+            times.find_map(|time| bad(&name, time))
+        });
+        if refused.is_none() {
+            books.store(&request);
+        }
+        shard.answered(at(0), &refused.unwrap_or(Verdict::Accepted), 0.0);
+    }
+    requests
+}
+
+const INVALID: Verdict = Verdict::Refused { repeated: false };
+const REPEATED: Verdict = Verdict::Refused { repeated: true };
+
+#[test]
+fn one_bad_series_costs_itself_and_few_requests() {
+    for bad in 0..64 {
+        for verdict in [INVALID, REPEATED] {
+            let mut shard = Shard::new(ShardSettings {
+                samples: 256,
+                ..settings()
+            });
+            for sequence in 1..=4 {
+                push(&mut shard, at(0), sequence, sequence, 64);
+            }
+            let mut books = Books::default();
+            let name = format!("t3/{bad}");
+            let rule = |series: &str, _| (series == name).then(|| verdict.clone());
+            let requests = send_all(&mut shard, &mut books, rule);
+            // 256 samples: eight halvings, two requests each, and the first one.
+            assert!(requests <= 17, "series {bad}: {requests} requests");
+            assert_eq!(books.samples(), 255, "series {bad}");
+            assert_eq!(settled(&mut shard).len(), 4);
+            let given_up = shard.take_given_up();
+            assert_eq!(given_up.repeated + given_up.invalid, 1);
+            assert_eq!(given_up.lost(), u64::from(verdict == INVALID));
+        }
+    }
+}
+
+#[test]
+fn repeated_blocks_after_a_crash_cost_seven_requests_each() {
+    let mut shard = Shard::new(ShardSettings {
+        samples: 10_000,
+        ..settings()
+    });
+    for sequence in 1..=8 {
+        push(&mut shard, at(0), sequence, 1, 500);
+    }
+    let mut books = Books::default();
+    let stored = |_: &str, time| (time <= 3000).then_some(REPEATED);
+    let requests = send_all(&mut shard, &mut books, stored);
+    assert!(requests <= 3 * 7 + 2 * 3 + 1, "{requests} requests");
+    assert_eq!(books.samples(), 5 * 500);
+    assert_eq!(shard.take_given_up().repeated, 3 * 500);
+    assert_eq!(settled(&mut shard), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn a_receiver_that_refuses_everything_cannot_ask_for_endless_requests() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 100);
+    push(&mut shard, at(0), 2, 1, 100);
+    let mut books = Books::default();
+    let requests = send_all(&mut shard, &mut books, |_, _| Some(INVALID));
+    assert!(requests as u32 <= 2 * 2 * limits::REMOTE_BISECT_REQUESTS);
+    assert_eq!(shard.take_given_up().invalid, 200);
+    assert_eq!(settled(&mut shard), [1, 2]);
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        4 => Just(Verdict::Accepted),
+        2 => Just(Verdict::Retry(None)),
+        1 => Just(Verdict::Retry(Some(Duration::from_secs(400)))),
+        1 => Just(Verdict::Hold),
+        1 => Just(Verdict::Split),
+        2 => any::<bool>().prop_map(|repeated| Verdict::Refused { repeated }),
+        1 => Just(Verdict::Throttled),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_answers_end_with_every_block_settled_once_and_series_in_order(
+        blocks in prop::collection::vec((1u64..4, 1usize..12, 0usize..4), 1..20),
+        answers in prop::collection::vec(verdict(), 0..60),
+        samples in 1u64..30, moves in prop::collection::btree_set(0usize..60, 0..3),
+    ) {
+        let settings = ShardSettings { samples, ..settings() };
+        let mut shard = Shard::new(settings.clone());
+        let (mut total, mut now) = (0, at(0));
+        for (index, (target, series, absent)) in blocks.iter().enumerate() {
+            let mut own = block(index as u64 + 1, &list(*target, *series));
+            for slot in 0..(*absent).min(series - 1) {
+                own.values[slot] = ABSENT;
+            }
+            let own = piece(now, own);
+            total += own.samples;
+            shard.push(own);
+        }
+        let (mut books, mut done, mut given_up) = (Books::default(), Vec::new(), 0);
+        let mut answers = answers.into_iter().enumerate();
+        loop {
+            match shard.step(now, true) {
+                Step::Idle => break,
+                Step::Wait(until) => now = until,
+                Step::Send => {
+                    let (turn, answer) = answers.next().unwrap_or((usize::MAX, Verdict::Accepted));
+                    let sent = request(&shard);
+                    let most: usize = sent.timeseries.iter().map(|own| own.samples.len()).sum();
+                    prop_assert!(most as u64 <= samples.max(1));
+                    if shard.answered(now, &answer, 0.5) == Outcome::Delivered {
+                        books.store(&sent);
+                    }
+                    let lost = shard.take_given_up();
+                    given_up += lost.lost() + lost.repeated;
+                    done.extend(shard.take_settled());
+                    if moves.contains(&turn) {
+                        // Resharding: what is left moves to another shard.
+                        let mut fresh = Shard::new(settings.clone());
+                        for piece in shard.into_pieces() {
+                            fresh.push(piece);
+                        }
+                        shard = fresh;
+                    }
+                }
+            }
+        }
+        given_up += { let lost = shard.take_given_up(); lost.lost() + lost.repeated };
+        done.extend(shard.take_settled());
+        books.assert_in_order();
+        prop_assert_eq!(books.samples() as u64 + given_up, total);
+        let unique: BTreeSet<_> = done.iter().collect();
+        prop_assert_eq!(unique.len(), done.len());
+        prop_assert_eq!(done.len(), blocks.len());
+        prop_assert_eq!(shard.pending_samples(), 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! A remote-write receiver on a real socket: answers as scripted, then with 200, and keeps books
+//! of what it accepted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::remote::testing::{Books, decode, series_name};
+use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::thread::spawn;
+use crate::wire::prompb::{TimeSeries, WriteRequest};
+
+/// How one request is answered.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    /// Stored, 200.
+    Ok,
+    /// Stored, 200 after a while.
+    Slow(Duration),
+    /// Not stored.
+    Status(u16),
+    /// Not stored; a captive portal's page.
+    Page,
+    /// Not stored; a redirect to a place that would accept.
+    Redirect,
+    /// Not stored; the connection ends.
+    Reset,
+    /// Stored; the connection ends without an answer.
+    StoreAndReset,
+    /// Not stored; never answered.
+    Silence,
+}
+
+#[derive(Default)]
+struct State {
+    script: VecDeque<Reply>,
+    books: Books,
+    refused: BTreeSet<String>,
+    sites: BTreeSet<String>,
+    head: String,
+    requests: usize,
+    metadata: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Receiver {
+    address: SocketAddr,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Receiver {
+    pub(super) fn start(script: Vec<Reply>) -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let state = State {
+            script: script.into(),
+            ..State::default()
+        };
+        let receiver = Receiver {
+            address: listener.local_addr().expect("address"),
+            state: Arc::new((Mutex::new(state), Condvar::new())),
+        };
+        let own = receiver.clone();
+        spawn("receiver", move || {
+            for stream in listener.incoming().flatten() {
+                let own = own.clone();
+                spawn("receiver-conn", move || own.serve(&stream)).expect("spawned");
+            }
+        })
+        .expect("spawned");
+        receiver
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/api/v1/write", self.address)
+    }
+
+    fn serve(&self, stream: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        while let Some((head, body)) = read_request(&mut reader) {
+            let request = decode(&body);
+            let reply = self.decide(head, &request);
+            let answer = match reply {
+                Reply::Ok => "200 OK",
+                Reply::Slow(time) => {
+                    // Nothing is ever sent: only the time passes.
+                    let (_held, silence) = crossbeam_channel::bounded::<()>(1);
+                    let _timeout = silence.recv_timeout(time);
+                    "204 No Content"
+                }
+                Reply::Status(status) => &format!("{status} Scripted"),
+                Reply::Page => "200 OK\r\nContent-Type: text/html",
+                Reply::Redirect => &format!("307 Moved\r\nLocation: {}", self.url()),
+                Reply::Reset | Reply::StoreAndReset => return,
+                Reply::Silence => {
+                    let _closed = reader.read(&mut [0]);
+                    return;
+                }
+            };
+            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            let mut out = stream;
+            if out.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn decide(&self, head: String, request: &WriteRequest) -> Reply {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock();
+        state.requests += 1;
+        state.metadata += request.metadata.len();
+        state.head = head;
+        let scripted = if request.timeseries.is_empty() {
+            None
+        } else {
+            state.script.pop_front()
+        };
+        let mut reply = scripted.unwrap_or(Reply::Ok);
+        let bad = |series: &TimeSeries| state.refused.contains(&series_name(series));
+        if request.timeseries.iter().any(bad) {
+            reply = Reply::Status(400);
+        }
+        if matches!(reply, Reply::Ok | Reply::Slow(_) | Reply::StoreAndReset) {
+            state.books.store(request);
+            for series in &request.timeseries {
+                let labels = series.labels.iter().filter(|label| label.name == "site");
+                let sites = labels.map(|label| label.value.clone());
+                state.sites.extend(sites);
+            }
+        }
+        changed.notify_all();
+        reply
+    }
+
+    fn wait_until(&self, what: &str, patience: Duration, done: impl Fn(&State) -> bool) {
+        let (state, changed) = &*self.state;
+        let deadline = SystemClock.mono() + patience;
+        let mut state = state.lock();
+        while !done(&state) {
+            let left = deadline.since(SystemClock.mono());
+            assert!(
+                !left.is_zero(),
+                "no {what} in time: {:?}",
+                state.books.samples()
+            );
+            changed.wait_for(&mut state, left);
+        }
+    }
+
+    pub(super) fn wait_for(&self, samples: usize, patience: Duration) {
+        self.wait_until("samples", patience, |state| {
+            state.books.samples() >= samples
+        });
+    }
+
+    pub(super) fn wait_for_requests(&self, requests: usize, patience: Duration) {
+        self.wait_until("requests", patience, |state| state.requests >= requests);
+    }
+
+    pub(super) fn wait_for_metadata(&self, patience: Duration) {
+        self.wait_until("metadata", patience, |state| state.metadata > 0);
+    }
+
+    pub(super) fn check(&self, check: impl FnOnce(&Books)) {
+        check(&self.state.0.lock().books);
+    }
+
+    /// From now on requests with that series are answered with 400.
+    pub(super) fn refuse(&self, series: &str) {
+        self.state.0.lock().refused.insert(series.to_owned());
+    }
+
+    pub(super) fn sites(&self) -> Vec<String> {
+        self.state.0.lock().sites.iter().cloned().collect()
+    }
+
+    pub(super) fn last_head(&self) -> String {
+        self.state.0.lock().head.clone()
+    }
+}
+
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let lower = head.to_ascii_lowercase();
+    let (_, length) = lower.split_once("content-length: ")?;
+    let length = length.lines().next()?.trim().parse().ok()?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}

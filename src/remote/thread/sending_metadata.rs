@@ -1,0 +1,66 @@
+//! Metadata in an endpoint's shell: one chunk a turn, on the endpoint's own thread, and only while
+//! samples get through, so that a receiver that hangs costs one time limit and not two.
+
+use super::Runner;
+use crate::limits;
+use crate::model::time::Mono;
+use crate::remote::answer::{describe, judge};
+use crate::remote::metadata::{ChunkOutcome, MetadataStep, encode};
+use crate::remote::status::SendState;
+use crate::wire::compress::SnappyBody;
+
+impl Runner {
+    /// Sends one chunk of metadata if one is due and samples get through. Returns when to look
+    /// again.
+    pub(super) fn send_metadata(&mut self, now: Mono) -> Mono {
+        match self.metadata.step(now) {
+            MetadataStep::Wait(until) => until,
+            _ if self.context.progress.state() != SendState::Sending => {
+                now + self
+                    .context
+                    .settings
+                    .shard
+                    .max_backoff
+                    .max(limits::REMOTE_SOURCE_RETRY)
+            }
+            _ if self.state.stopping.is_some() => Mono::NEVER,
+            MetadataStep::Collect => {
+                self.metadata.begin(now, self.metadata_source.families());
+                now
+            }
+            MetadataStep::Send => {
+                self.post_metadata();
+                now
+            }
+        }
+    }
+
+    fn post_metadata(&mut self) {
+        let entries = self.metadata.chunk().len() as f64;
+        let mut buffer = SnappyBody::default();
+        let Ok(body) = encode(self.metadata.chunk(), &mut buffer) else {
+            return;
+        };
+        let metrics = &self.context.metrics;
+        metrics.metadata.add(entries);
+        metrics.metadata_bytes.add(body.len() as f64);
+        let settings = &self.context.settings;
+        let attempt = self.metadata.attempt();
+        let answer = self.context.transport.post(body, attempt, settings.timeout);
+        let verdict = judge(&answer, self.context.clock.wall(), settings.retry_429);
+        let now = self.context.clock.mono();
+        let fraction = self.jitter.fraction();
+        match self.metadata.answered(now, &verdict, fraction) {
+            ChunkOutcome::Delivered => {}
+            ChunkOutcome::Kept => metrics.metadata_retried.add(entries),
+            ChunkOutcome::Skipped => {
+                metrics.metadata_failed.add(entries);
+                if let Some(suppressed) = self.state.complaint.due(now) {
+                    let answer = describe(&answer);
+                    log::warn!(component = "remote", remote_name = &*self.context.name,
+                        answer, suppressed; "the endpoint refused metadata");
+                }
+            }
+        }
+    }
+}
