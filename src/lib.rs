@@ -34,6 +34,8 @@ pub mod scrape;
 pub mod wal;
 
 // Rank 6: what looks at the engines from outside, and the embedded receiver.
+pub mod receive;
+pub mod web;
 
 // Rank 7: joins everything and supervises it.
 

@@ -1,0 +1,243 @@
+//! What has arrived: counts by job, and the last sample of each series to check the order.
+//!
+//! Bounded: jobs beyond [`limits::RECEIVE_JOBS_MAX`] are counted together, targets and series
+//! beyond their limits are no longer told apart, and [`Ledger::is_full`] says so. Series are told
+//! apart by a 64-bit hash; a collision could miss or invent one break of order.
+
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::limits;
+use crate::model::float;
+use crate::model::labels::{METRIC_NAME, hash_pairs};
+use crate::model::value;
+use crate::wire::prompb::{Label, Sample, WriteRequest};
+
+use super::rules::{Broken, check_labels};
+
+/// Where jobs go that found no room.
+const OTHER_JOBS: &str = "(other jobs)";
+
+/// What one job has sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct JobCounts {
+    pub(super) samples: u64,
+    pub(super) stale: u64,
+    pub(super) series: u64,
+    pub(super) targets: u64,
+}
+
+/// How often each rule was broken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings([u64; Broken::ALL.len()]);
+
+impl Findings {
+    pub(super) fn add(&mut self, broken: Broken) {
+        self.0[broken as usize] += 1;
+    }
+
+    fn merge(&mut self, other: &Findings) {
+        self.0
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(own, more)| *own += more);
+    }
+
+    /// The rules that were broken, with their counts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Broken, u64)> {
+        let counted = Broken::ALL.into_iter().zip(self.0);
+        counted.filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn first(&self) -> Option<Broken> {
+        self.iter().next().map(|(broken, _)| broken)
+    }
+}
+
+/// The newest sample of a series.
+#[derive(Clone, Copy)]
+struct Last {
+    timestamp_ms: i64,
+    bits: u64,
+}
+
+/// Everything counted so far.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) requests: u64,
+    pub(super) refused: u64,
+    pub(super) undecodable: u64,
+    pub(super) bytes: u64,
+    pub(super) samples: u64,
+    pub(super) exemplars: u64,
+    pub(super) metadata: u64,
+    pub(super) findings: Findings,
+    pub(super) jobs: BTreeMap<String, JobCounts>,
+    /// The first samples, as lines.
+    pub(super) examples: Vec<String>,
+    series: HashMap<u64, Last, foldhash::fast::FixedState>,
+    targets: HashSet<u64, foldhash::fast::FixedState>,
+    is_full: bool,
+}
+
+impl Ledger {
+    /// Whether something could not be told apart any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Which rules a request breaks. Changes nothing.
+    pub(super) fn judge(&self, request: &WriteRequest, findings: &mut Findings) {
+        for series in &request.timeseries {
+            check_labels(&series.labels, |broken| findings.add(broken));
+            if series.samples.is_empty() && series.exemplars.is_empty() {
+                findings.add(Broken::NoSamples);
+            }
+            let mut last = self.series.get(&key(&series.labels)).copied();
+            for sample in &series.samples {
+                if let Some(broken) = order(last, sample) {
+                    findings.add(broken);
+                } else {
+                    last = Some(of(sample));
+                }
+            }
+        }
+    }
+
+    /// Counts a request that is taken.
+    pub(super) fn take(&mut self, request: &WriteRequest, findings: &Findings) {
+        self.findings.merge(findings);
+        self.metadata += request.metadata.len() as u64;
+        for series in &request.timeseries {
+            self.samples += series.samples.len() as u64;
+            self.exemplars += series.exemplars.len() as u64;
+            self.remember_examples(&series.labels, &series.samples);
+            let is_new_target = self.is_new_target(&series.labels);
+            let is_new_series = self.remember(&series.labels, &series.samples);
+            let counts = self.job(label(&series.labels, "job"));
+            counts.samples += series.samples.len() as u64;
+            let stale = series.samples.iter().filter(|s| value::is_stale(s.value));
+            counts.stale += stale.count() as u64;
+            counts.series += u64::from(is_new_series);
+            counts.targets += u64::from(is_new_target);
+        }
+    }
+
+    /// Counts a request that is refused because of its findings.
+    pub(super) fn refuse(&mut self, findings: &Findings) {
+        self.refused += 1;
+        self.findings.merge(findings);
+    }
+
+    fn job(&mut self, name: &str) -> &mut JobCounts {
+        let is_known = self.jobs.contains_key(name);
+        let has_room = self.jobs.len() < limits::RECEIVE_JOBS_MAX;
+        self.is_full |= !is_known && !has_room;
+        let name = if is_known || has_room {
+            name
+        } else {
+            OTHER_JOBS
+        };
+        self.jobs.entry(name.to_owned()).or_default()
+    }
+
+    fn is_new_target(&mut self, labels: &[Label]) -> bool {
+        let pairs = [
+            ("job", label(labels, "job")),
+            ("instance", label(labels, "instance")),
+        ];
+        let key = hash_pairs(pairs.into_iter());
+        if self.targets.len() >= limits::RECEIVE_TARGETS_MAX {
+            self.is_full |= !self.targets.contains(&key);
+            return false;
+        }
+        self.targets.insert(key)
+    }
+
+    /// Notes the newest sample of a series; true when the series is new.
+    fn remember(&mut self, labels: &[Label], samples: &[Sample]) -> bool {
+        let Some(newest) = samples.iter().max_by_key(|sample| sample.timestamp) else {
+            return false;
+        };
+        let key = key(labels);
+        if let Some(last) = self.series.get_mut(&key) {
+            if newest.timestamp > last.timestamp_ms {
+                *last = of(newest);
+            }
+            return false;
+        }
+        let has_room = self.series.len() < limits::RECEIVE_SERIES_MAX;
+        self.is_full |= !has_room;
+        if has_room {
+            self.series.insert(key, of(newest));
+        }
+        has_room
+    }
+
+    fn remember_examples(&mut self, labels: &[Label], samples: &[Sample]) {
+        if let Some(sample) = samples.first()
+            && self.examples.len() < limits::RECEIVE_EXAMPLES
+        {
+            let mut line = String::new();
+            write_line(&mut line, labels, sample);
+            self.examples.push(line);
+        }
+    }
+}
+
+fn of(sample: &Sample) -> Last {
+    Last {
+        timestamp_ms: sample.timestamp,
+        bits: sample.value.to_bits(),
+    }
+}
+
+/// How a sample breaks the order. The same sample again is no break: receivers accept it.
+fn order(last: Option<Last>, sample: &Sample) -> Option<Broken> {
+    let last = last?;
+    match sample.timestamp.cmp(&last.timestamp_ms) {
+        std::cmp::Ordering::Less => Some(Broken::OutOfOrder),
+        std::cmp::Ordering::Equal if sample.value.to_bits() != last.bits => {
+            Some(Broken::DuplicateTimestamp)
+        }
+        _ => None,
+    }
+}
+
+fn key(labels: &[Label]) -> u64 {
+    hash_pairs(labels.iter().map(|label| (&*label.name, &*label.value)))
+}
+
+fn label<'a>(labels: &'a [Label], name: &str) -> &'a str {
+    let found = labels.iter().find(|label| label.name == name);
+    found.map_or("", |label| &label.value)
+}
+
+/// Appends `name{labels} value milliseconds`, in the words of the text format. Control characters
+/// are escaped, so that a sample stays one line and leaves the terminal alone.
+pub(super) fn write_line(line: &mut String, labels: &[Label], sample: &Sample) {
+    use std::fmt::Write;
+    line.push_str(&label(labels, METRIC_NAME).escape_debug().to_string());
+    let mut separator = '{';
+    for label in labels.iter().filter(|label| label.name != METRIC_NAME) {
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            line,
+            "{separator}{}={:?}",
+            label.name.escape_debug(),
+            label.value
+        );
+        separator = ',';
+    }
+    if separator == ',' {
+        line.push('}');
+    }
+    line.push(' ');
+    if value::is_stale(sample.value) {
+        line.push_str("StaleNaN");
+    } else {
+        float::write_go(line, sample.value);
+    }
+    let _infallible = write!(line, " {}", sample.timestamp);
+}

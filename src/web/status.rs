@@ -1,0 +1,116 @@
+//! `/api/v1/status/...` and the small lists beside it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::http::server::request::RequestHead;
+use crate::http::server::response::Response;
+use crate::model::calendar::Rfc3339;
+use crate::model::time::Wall;
+
+use super::{Site, json};
+
+/// Field names and order are those of Prometheus.
+#[derive(Serialize)]
+struct Runtime {
+    #[serde(rename = "startTime")]
+    start_time: String,
+    #[serde(rename = "CWD")]
+    working_directory: String,
+    hostname: String,
+    #[serde(rename = "serverTime")]
+    server_time: String,
+    #[serde(rename = "reloadConfigSuccess")]
+    reload_succeeded: bool,
+    #[serde(rename = "lastConfigTime")]
+    last_config_time: String,
+    #[serde(rename = "corruptionCount")]
+    corruption_count: u64,
+    /// Threads do here what goroutines do there.
+    #[serde(rename = "goroutineCount")]
+    goroutine_count: u64,
+    #[serde(rename = "GOMAXPROCS")]
+    cores: u64,
+    #[serde(rename = "GOMEMLIMIT")]
+    memory_bytes_max: u64,
+    #[serde(rename = "GOGC")]
+    gogc: &'static str,
+    #[serde(rename = "GODEBUG")]
+    godebug: &'static str,
+    #[serde(rename = "storageRetention")]
+    storage_retention: &'static str,
+}
+
+pub(super) fn runtime(site: &Site, _head: &RequestHead) -> Response {
+    let info = site.backend.runtime();
+    let text = |wall: Wall| Rfc3339(wall).to_string();
+    json::success(Runtime {
+        start_time: text(info.started),
+        working_directory: info.working_directory,
+        hostname: info.hostname,
+        server_time: text(site.clock.wall()),
+        reload_succeeded: info.reload_succeeded,
+        last_config_time: text(info.config_loaded),
+        corruption_count: info.corruptions,
+        goroutine_count: info.threads,
+        cores: info.cores,
+        memory_bytes_max: info.memory_bytes_max,
+        gogc: "",
+        godebug: "",
+        storage_retention: "",
+    })
+}
+
+pub(super) fn build(site: &Site, _head: &RequestHead) -> Response {
+    json::success(&site.options.build)
+}
+
+#[derive(Serialize)]
+struct Config {
+    yaml: String,
+}
+
+pub(super) fn config(site: &Site, _head: &RequestHead) -> Response {
+    let yaml = site.backend.config_yaml();
+    json::success(Config { yaml })
+}
+
+pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
+    let flags = site.options.flags.iter();
+    let map: BTreeMap<&str, &str> = flags.map(|(name, value)| (&**name, &**value)).collect();
+    json::success(map)
+}
+
+/// The log needs no replay, so there is never anything to show.
+#[derive(Serialize)]
+struct WalReplay {
+    min: u64,
+    max: u64,
+    current: u64,
+}
+
+pub(super) fn wal_replay(_site: &Site, _head: &RequestHead) -> Response {
+    json::success(WalReplay {
+        min: 0,
+        max: 0,
+        current: 0,
+    })
+}
+
+pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
+    let api = [
+        ("admin", false),
+        ("lifecycle", site.options.enable_lifecycle),
+    ];
+    let features: BTreeMap<&str, BTreeMap<&str, bool>> = BTreeMap::from([
+        ("api", BTreeMap::from(api)),
+        ("prometheus", BTreeMap::from([("agent_mode", true)])),
+    ]);
+    json::success(features)
+}
+
+/// There are none: what needs attention is in the metrics and the log.
+pub(super) fn notifications(_site: &Site, _head: &RequestHead) -> Response {
+    json::success([(); 0])
+}
