@@ -38,5 +38,7 @@ pub mod receive;
 pub mod web;
 
 // Rank 7: joins everything and supervises it.
+pub mod agent;
 
 // Rank 8: flags and exit statuses.
+pub mod cli;

@@ -1,0 +1,216 @@
+//! Reads the configuration from disk, with the files and variables it refers to.
+//!
+//! Used at the start, at every reload and by `narthex check config`, so that they cannot differ.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::config::error::ConfigError;
+use crate::config::load::{Files, Loaded, Source, load};
+use crate::config::{check, glob};
+use crate::discovery::group::{self, GroupError};
+use crate::discovery::plan::{Plan, plan};
+use crate::limits;
+
+/// A configuration that can be put in force.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// What was read.
+    pub loaded: Loaded,
+    /// Which providers it needs.
+    pub plan: Plan,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// The main file cannot be read.
+    #[error("open {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is wrong.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
+    /// A file that the configuration needs is not there.
+    #[error("{owner} needs {}: {error}", path.display())]
+    Missing {
+        /// The job or endpoint.
+        owner: String,
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be opened.
+        error: io::Error,
+    },
+    /// A file with targets is wrong.
+    #[error("checking targets of {owner} in {path}: {error}")]
+    Targets {
+        /// The job.
+        owner: String,
+        /// The file.
+        path: String,
+        /// What is wrong.
+        error: GroupError,
+    },
+}
+
+/// Reads and checks a configuration file and those it names.
+///
+/// # Errors
+/// When a file cannot be read or is wrong.
+pub fn load_file(path: &str) -> Result<Configuration, ConfigFileError> {
+    let text = read(path).map_err(|error| ConfigFileError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    let loaded = load(&Source {
+        file: path,
+        text: &text,
+        files: &Disk,
+        environment: &|name| std::env::var(name).ok(),
+    })?;
+    let plan = plan(&loaded.config)?;
+    Ok(Configuration { loaded, plan })
+}
+
+/// Looks into the files that the configuration refers to: certificates, keys and secrets must be
+/// there, files with targets must be right. Returns what else there is to say.
+///
+/// # Errors
+/// The first file that is wrong.
+pub fn check_references(loaded: &Loaded) -> Result<Vec<String>, ConfigFileError> {
+    let mut warnings = Vec::new();
+    for reference in check::references(&loaded.config) {
+        let check::Reference { owner, path, .. } = reference;
+        if reference.purpose == check::Purpose::Targets {
+            check_targets(owner, &path.to_string_lossy(), &mut warnings)?;
+        } else if let Err(error) = File::open(&path) {
+            return Err(ConfigFileError::Missing { owner, path, error });
+        }
+    }
+    Ok(warnings)
+}
+
+fn check_targets(
+    owner: String,
+    pattern: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigFileError> {
+    let paths = Disk.glob(pattern).unwrap_or_default();
+    if paths.is_empty() {
+        warnings.push(format!(
+            "file {pattern:?} with targets of {owner} does not exist"
+        ));
+    }
+    for path in paths {
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                let path = path.into();
+                return Err(ConfigFileError::Missing { owner, path, error });
+            }
+        };
+        let groups = if path.to_ascii_lowercase().ends_with(".json") {
+            group::list_from_json(text.as_bytes())
+        } else {
+            group::list_from_yaml(text.as_bytes())
+        };
+        if let Err(error) = groups {
+            return Err(ConfigFileError::Targets { owner, path, error });
+        }
+    }
+    Ok(())
+}
+
+/// The file system.
+struct Disk;
+
+impl Files for Disk {
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
+        let (folder, name) = glob::split(pattern);
+        if !glob::has_meta(name) {
+            let exists = std::path::Path::new(pattern).exists();
+            return Ok(exists.then(|| pattern.to_owned()).into_iter().collect());
+        }
+        let listed = match std::fs::read_dir(if folder.is_empty() { "." } else { folder }) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error.to_string()),
+        };
+        let mut found = Vec::new();
+        for entry in listed {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let Ok(own) = entry.file_name().into_string() else {
+                continue;
+            };
+            // One more than allowed, so that the loader sees that there are too many.
+            if glob::matches(name, &own) && found.len() <= limits::SCRAPE_CONFIG_FILES {
+                found.push(pattern[..pattern.len() - name.len()].to_owned() + &own);
+            }
+        }
+        Ok(found)
+    }
+
+    fn read(&self, path: &str) -> Result<String, String> {
+        read(path).map_err(|error| error.to_string())
+    }
+}
+
+/// Reads a file that is no larger than a configuration can be.
+pub(super) fn read(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    let limit = limits::CONFIG_FILE_BYTES as u64;
+    let bytes = File::open(path)?
+        .take(limit + 1)
+        .read_to_string(&mut text)?;
+    if bytes as u64 > limit {
+        return Err(io::Error::other(format!("larger than {limit} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_read_with_the_files_it_names() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let main = "scrape_config_files: ['jobs/*.yml', 'none/*.yml']\n";
+        std::fs::write(path("main.yml"), main).expect("write");
+        std::fs::create_dir(path("jobs")).expect("create");
+        let job = "scrape_configs:\n- job_name: b\n  bearer_token_file: token\n  \
+                   file_sd_configs: [{files: [targets.json]}]\n";
+        std::fs::write(path("jobs/b.yml"), job).expect("write");
+        std::fs::write(path("jobs/b.txt"), "{").expect("write");
+        let Configuration { loaded, plan } = load_file(&path("main.yml")).expect("loaded");
+        assert_eq!(plan.providers.len(), 1);
+        assert_eq!(loaded.files, [path("main.yml"), path("jobs/b.yml")]);
+        assert_eq!(loaded.config.scrape_configs[0].job_name, "b");
+        let error = check_references(&loaded).expect_err("no token").to_string();
+        assert!(
+            error.starts_with(&format!("job \"b\" needs {}: ", path("jobs/token"))),
+            "{error}"
+        );
+        std::fs::write(path("jobs/token"), "t").expect("write");
+        let warnings = check_references(&loaded).expect("all there");
+        assert!(warnings[0].contains("jobs/targets.json") && warnings.len() == 1);
+        std::fs::write(path("jobs/targets.json"), "[{\"targets\": 1}]").expect("write");
+        let error = check_references(&loaded).expect_err("wrong").to_string();
+        assert!(
+            error.starts_with("checking targets of job \"b\" in "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = load_file("/no/such.yml").expect_err("absent").to_string();
+        assert!(error.starts_with("open /no/such.yml: "), "{error}");
+    }
+}

@@ -1,0 +1,251 @@
+//! The remote-write endpoints of the configuration in force.
+//!
+//! A reload changes an endpoint in place: its queue keeps its position. An endpoint that is gone
+//! flushes in the background; its position is remembered for a week.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::config::Config;
+use crate::config::remote_write::RemoteWriteConfig;
+use crate::model::labels::Labels;
+use crate::net::resolve::Resolver;
+use crate::remote::metadata::MetadataSource;
+use crate::remote::metrics::Incoming;
+use crate::remote::{EndpointHandle, EndpointSpec, EndpointStatus};
+use crate::sys::clock::Clock;
+use crate::sys::jitter::Jitter;
+use crate::sys::published::Shared;
+use crate::sys::thread;
+use crate::telemetry::registry::Registry;
+use crate::wal::{Queue, Registration, Totals, Wal};
+
+/// What every endpoint uses of the world.
+pub(super) struct EndpointEnv {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) registry: Registry,
+    pub(super) resolver: Resolver,
+    pub(super) metadata: Arc<dyn MetadataSource>,
+    /// Counts what endpoints take in together.
+    pub(super) incoming: Arc<Incoming>,
+    pub(super) user_agent: String,
+    pub(super) flush_deadline: Duration,
+}
+
+/// A running endpoint with its seat at the log.
+struct Running {
+    handle: EndpointHandle,
+    config: Arc<RemoteWriteConfig>,
+    external_labels: Labels,
+    totals: Shared<Totals>,
+    before: Totals,
+    registration: Registration,
+}
+
+/// All endpoints. Clones share them: the web side reads their status.
+#[derive(Clone)]
+pub(super) struct Endpoints(Shared<Vec<Running>>);
+
+impl Endpoints {
+    pub(super) fn new() -> Endpoints {
+        Endpoints(Shared::new(Vec::new()))
+    }
+
+    /// The status of each, in the order of the configuration.
+    pub(super) fn status(&self) -> Vec<EndpointStatus> {
+        self.0
+            .with(|running| running.iter().map(|own| own.handle.status()).collect())
+    }
+
+    /// Whether an endpoint's thread has ended though nobody stopped it.
+    pub(super) fn has_died(&self) -> bool {
+        self.0
+            .with(|running| running.iter().any(|own| own.handle.is_finished()))
+    }
+
+    /// Leaves the counts of settled samples where the log stores them with the positions.
+    pub(super) fn note_totals(&self) {
+        self.0
+            .with(|running| running.iter().for_each(Running::note_totals));
+    }
+
+    /// Brings the endpoints in line with a configuration.
+    ///
+    /// # Errors
+    /// One text for all endpoints that could not be started or changed; the others are in line.
+    pub(super) fn apply(
+        &self,
+        config: &Config,
+        wal: &Wal,
+        env: &EndpointEnv,
+    ) -> Result<(), String> {
+        let mut old = self.0.with(std::mem::take);
+        let (mut next, mut problems) = (Vec::new(), Vec::new());
+        for wanted in &config.remote_write {
+            let labels = &config.global.external_labels;
+            let known = old.iter().position(|own| own.config.name == wanted.name);
+            let result = match known.map(|index| old.remove(index)) {
+                Some(mut own) => {
+                    let changed = own.change(wanted, labels);
+                    next.push(own);
+                    changed
+                }
+                None => start(wanted, labels, wal, env).map(|own| next.push(own)),
+            };
+            if let Err(error) = result {
+                problems.push(format!("remote_write {:?}: {error}", wanted.name));
+            }
+        }
+        self.0.with(|running| *running = next);
+        retire(old, env.flush_deadline);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("; "))
+        }
+    }
+
+    /// Begins to stop all endpoints; the receiver is disconnected when all have.
+    pub(super) fn stop(&self, flush_deadline: Duration) -> Receiver<()> {
+        let running = self.0.with(std::mem::take);
+        let (done, finished) = bounded(1);
+        for own in &running {
+            own.handle.request_stop(flush_deadline);
+        }
+        for own in running {
+            let done = done.clone();
+            let stopping = thread::spawn("rw-stop", move || {
+                own.stop(flush_deadline);
+                drop(done);
+            });
+            if let Err(error) = stopping {
+                log::error!(component = "remote", err = error.to_string(); "Cannot wait for an endpoint");
+            }
+        }
+        finished
+    }
+}
+
+impl Running {
+    fn change(&mut self, wanted: &Arc<RemoteWriteConfig>, labels: &Labels) -> io::Result<()> {
+        if self.config == *wanted && self.external_labels == *labels {
+            return Ok(());
+        }
+        let counted = counts(&self.handle.status());
+        self.handle.reconfigure(wanted, labels.clone())?;
+        self.before = carried(self.before, counted, counts(&self.handle.status()));
+        self.config = Arc::clone(wanted);
+        self.external_labels = labels.clone();
+        Ok(())
+    }
+
+    fn note_totals(&self) {
+        let status = self.handle.status();
+        let now = Totals {
+            acknowledged: self.before.acknowledged + status.acknowledged_samples,
+            abandoned: self.before.abandoned + status.lost_samples,
+        };
+        self.totals.with(|totals| *totals = now);
+    }
+
+    fn stop(self, flush_deadline: Duration) {
+        let name = self.config.name.clone();
+        self.note_totals();
+        let report = self.handle.stop(flush_deadline);
+        if !report.flushed {
+            log::info!(
+                component = "remote", remote_name = name.as_str(),
+                settled_up_to = report.settled_up_to.0;
+                "Endpoint stopped before everything was sent; the rest is in the log"
+            );
+        }
+        drop(self.registration);
+    }
+}
+
+/// Samples acknowledged and lost.
+fn counts(status: &EndpointStatus) -> (u64, u64) {
+    (status.acknowledged_samples, status.lost_samples)
+}
+
+/// What came before the present counts, when an endpoint with other labels counts anew (or goes on
+/// where it once was): the sum stays.
+fn carried(before: Totals, old: (u64, u64), new: (u64, u64)) -> Totals {
+    let moved = |before: u64, old: u64, new: u64| (before + old).saturating_sub(new);
+    Totals {
+        acknowledged: moved(before.acknowledged, old.0, new.0),
+        abandoned: moved(before.abandoned, old.1, new.1),
+    }
+}
+
+fn start(
+    config: &Arc<RemoteWriteConfig>,
+    labels: &Labels,
+    wal: &Wal,
+    env: &EndpointEnv,
+) -> io::Result<Running> {
+    let Queue {
+        source,
+        settled,
+        totals,
+        wake,
+        start,
+        registration,
+    } = wal.register_queue(&config.name);
+    let before = totals.with(|totals| *totals);
+    let handle = crate::remote::start(EndpointSpec {
+        config: Arc::clone(config),
+        external_labels: labels.clone(),
+        source,
+        settled,
+        start: start.floor(),
+        wake,
+        timeline: wal.timeline(),
+        metadata: Arc::clone(&env.metadata),
+        clock: Arc::clone(&env.clock),
+        jitter: Jitter::from_system(),
+        registry: env.registry.clone(),
+        incoming: Arc::clone(&env.incoming),
+        user_agent: env.user_agent.clone(),
+        resolver: Some(env.resolver.clone()),
+    })?;
+    Ok(Running {
+        handle,
+        config: Arc::clone(config),
+        external_labels: labels.clone(),
+        totals,
+        before,
+        registration,
+    })
+}
+
+/// Stops endpoints that the configuration no longer has, without making the reload wait.
+fn retire(gone: Vec<Running>, flush_deadline: Duration) {
+    for own in gone {
+        let name = own.config.name.clone();
+        log::info!(component = "remote", remote_name = name.as_str(); "Endpoint removed; its position is kept for a week");
+        if let Err(error) = thread::spawn("rw-stop", move || own.stop(flush_deadline)) {
+            log::error!(component = "remote", err = error.to_string(); "Cannot wait for a removed endpoint");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_go_on_when_an_endpoint_counts_anew() {
+        let before = Totals {
+            acknowledged: 100,
+            abandoned: 1,
+        };
+        let after = carried(before, (50, 2), (0, 0));
+        assert_eq!((after.acknowledged, after.abandoned), (150, 3));
+        let back = carried(after, (10, 0), (50, 2));
+        assert_eq!((back.acknowledged, back.abandoned), (110, 1));
+    }
+}

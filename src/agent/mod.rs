@@ -1,0 +1,34 @@
+//! Joins everything: builds the engines from a configuration and supervises them.
+//!
+//! The only room that knows all engines. It holds no protocol and no format.
+
+pub mod config_file;
+mod endpoints;
+pub mod exit;
+mod joined;
+mod life;
+mod metadata;
+pub mod options;
+mod self_metrics;
+pub mod settings;
+mod sink;
+pub mod timekeeper;
+mod view;
+
+use exit::ExitStatus;
+use options::RunOptions;
+
+/// Runs the agent until it is told to stop. The log must be set up.
+#[must_use]
+pub fn run(options: RunOptions) -> ExitStatus {
+    for notice in &options.notices {
+        log::warn!(component = "main"; "{notice}");
+    }
+    match joined::Joined::start(options) {
+        Ok(joined) => life::supervise(joined),
+        Err(failure) => {
+            log::error!(component = "main", err = failure.message.as_str(); "Cannot start");
+            failure.status
+        }
+    }
+}

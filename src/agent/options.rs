@@ -1,0 +1,53 @@
+//! What a run of the agent needs to know from its command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::telemetry::log::Format;
+use crate::web::WebOptions;
+
+/// The command line, understood and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The configuration file.
+    pub config_file: PathBuf,
+    /// How often the configuration is compared with what is in force; none for never.
+    pub auto_reload: Option<Duration>,
+    /// The log on disk.
+    pub storage: StorageOptions,
+    /// Rules of scraping that flags can change.
+    pub scrape: ScrapeOptions,
+    /// How long stopping and reloading may wait for what is unsent.
+    pub flush_deadline: Duration,
+    /// `host:port` of each listener of the web side.
+    pub listen_addresses: Vec<String>,
+    /// How the web side is served.
+    pub web: WebOptions,
+    /// The lowest level that is logged.
+    pub log_level: log::LevelFilter,
+    /// The shape of log lines.
+    pub log_format: Format,
+    /// What the user should know about flags without effect; one log line each.
+    pub notices: Vec<String>,
+}
+
+/// Where and how samples are kept until they are delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageOptions {
+    /// The folder of the agent's data.
+    pub path: PathBuf,
+    /// Bytes of disk that the log may use.
+    pub bytes_max: u64,
+    /// The longest stretch that a loss of power may cost.
+    pub sync_interval: Duration,
+}
+
+/// Rules of scraping that flags can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScrapeOptions {
+    /// How long updates of discovery are gathered.
+    pub discovery_reload_interval: Duration,
+    /// Move timestamps of scrapes to their intended times when they are this near; none for
+    /// never.
+    pub timestamp_tolerance: Option<Duration>,
+}

@@ -1,0 +1,69 @@
+//! The configuration as it lies on disk: read, checked, planned. Changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::config_file::{self, Configuration};
+use crate::config::Config;
+use crate::config::dump::dump;
+use crate::config::load::Loaded;
+use crate::discovery::plan::Plan;
+
+/// A valid configuration with everything that follows from it.
+#[derive(Debug)]
+pub struct Settings {
+    /// The configuration.
+    pub config: Config,
+    /// The discovery it asks for.
+    pub plan: Plan,
+    /// The effective configuration as YAML, secrets hidden.
+    pub yaml: Arc<str>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Files that were read, the main file first.
+    pub files: Vec<String>,
+    /// A digest of every file that was read: a change in one is a change of the configuration.
+    pub digest: u64,
+}
+
+/// Why a configuration cannot be used: a text for the user, as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+/// Reads the configuration file and those it names.
+///
+/// # Errors
+/// What is wrong and where.
+pub fn read(path: &Path) -> Result<Settings, SettingsError> {
+    let Configuration { loaded, plan } = config_file::load_file(&path.to_string_lossy())
+        .map_err(|error| SettingsError(error.to_string()))?;
+    let Loaded {
+        config,
+        warnings,
+        files,
+    } = loaded;
+    let yaml = dump(&config).into();
+    let digest = digest(&files);
+    Ok(Settings {
+        config,
+        plan,
+        yaml,
+        warnings,
+        files,
+        digest,
+    })
+}
+
+/// The digest that [`read`] would give; a file that cannot be read counts as empty.
+#[must_use]
+pub fn digest(files: &[String]) -> u64 {
+    let mut hasher = xxhash_rust::xxh64::Xxh64::new(0);
+    for file in files {
+        hasher.update(file.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(config_file::read(file).unwrap_or_default().as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.digest()
+}
