@@ -1,0 +1,40 @@
+//! What the tests are made of: programs, scripted peers, books.
+
+pub(crate) mod agent;
+pub(crate) mod client;
+pub(crate) mod http;
+pub(crate) mod ledger;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod prom;
+pub(crate) mod receiver;
+pub(crate) mod target;
+pub(crate) mod wait;
+
+use std::path::Path;
+
+/// Replaces a file atomically, as tools that write target files do.
+pub(crate) fn write_file(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).expect("to write in a scratch folder");
+    std::fs::rename(&beside, path).expect("to rename in a scratch folder");
+}
+
+/// The `remote_write` section used by tests: quick, one entry, queue as small as a test's load.
+pub(crate) fn remote_write(url: &str) -> String {
+    format!(
+        "remote_write:\n- url: {url}\n  remote_timeout: 5s\n  send_exemplars: true\n  \
+         metadata_config: {{send: true, send_interval: 1s}}\n  \
+         queue_config: {{batch_send_deadline: 100ms, min_backoff: 50ms, max_backoff: 500ms, \
+         max_shards: 2, max_samples_per_send: 500, capacity: 2000}}\n"
+    )
+}
+
+/// A whole configuration: jobs, each an item of `scrape_configs`, and one endpoint.
+pub(crate) fn config(url: &str, jobs: &[String]) -> String {
+    let jobs = jobs.concat();
+    format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}{}",
+        remote_write(url)
+    )
+}

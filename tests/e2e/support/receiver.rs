@@ -1,0 +1,310 @@
+//! A remote-write receiver that writes everything down and answers as it is told.
+//!
+//! It holds every request to the protocol (headers, sorted and unique labels, values that may
+//! travel) and keeps every sample in the order of arrival, by series. What breaks a rule is kept
+//! as a violation; tests end with `assert_clean`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use narthex::model::value::ABSENT_BITS;
+use narthex::wire::prompb::{self, TimeSeries, WriteRequest};
+use parking_lot::Mutex;
+use prost::Message;
+
+use super::http::{Handler, HttpServer, Manner, Reply, Request};
+use super::wait;
+
+/// Label pairs in the order they came, which is sorted unless there is a violation.
+pub(crate) type Labels = Vec<(String, String)>;
+
+/// The value of a label.
+pub(crate) fn label<'a>(labels: &'a Labels, name: &str) -> &'a str {
+    let found = labels.iter().find(|(n, _)| n == name);
+    found.map_or("", |(_, value)| value.as_str())
+}
+
+/// A sample that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Point {
+    /// Milliseconds since 1970.
+    pub(crate) timestamp: i64,
+    /// The value, bit for bit.
+    pub(crate) bits: u64,
+    pub(crate) at: Instant,
+}
+
+/// An exemplar: its labels, value bits, timestamp.
+pub(crate) type Exemplar = (Labels, u64, i64);
+
+/// Everything accepted so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Books {
+    /// Samples in order of arrival, by series.
+    pub(crate) series: BTreeMap<Labels, Vec<Point>>,
+    /// Exemplars in order of arrival, by series.
+    pub(crate) exemplars: BTreeMap<Labels, Vec<Exemplar>>,
+    /// Type number, help and unit, by family.
+    pub(crate) metadata: BTreeMap<String, (i32, String, String)>,
+    /// Broken rules of the protocol.
+    pub(crate) violations: Vec<String>,
+    /// Number of samples.
+    pub(crate) samples: usize,
+}
+
+impl Books {
+    /// Series with that name.
+    pub(crate) fn named<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = (&'a Labels, &'a Vec<Point>)> {
+        self.series
+            .iter()
+            .filter(move |(labels, _)| label(labels, "__name__") == name)
+    }
+
+    /// The last value of the only series with that name and label value, if there is one.
+    pub(crate) fn last(&self, name: &str, with: (&str, &str)) -> Option<f64> {
+        let mut found = self
+            .named(name)
+            .filter(|(labels, _)| label(labels, with.0) == with.1);
+        let (_, points) = found.next()?;
+        points.last().map(|point| f64::from_bits(point.bits))
+    }
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Keep it and say 204.
+    Accept,
+    /// Keep it, and close the connection instead of answering.
+    CommitThenClose,
+    /// Say this, keep nothing.
+    Refuse(Reply),
+    /// Keep nothing, and never answer.
+    Hang,
+    /// A captive portal: 200 with a page, nothing kept.
+    Portal,
+}
+
+impl Answer {
+    /// A bare status; nothing is kept.
+    pub(crate) fn status(status: u16) -> Answer {
+        Answer::Refuse(Reply::status(status, "told to\n"))
+    }
+}
+
+/// What an answer can depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    /// Samples in it.
+    pub(crate) samples: usize,
+    request: &'a WriteRequest,
+}
+
+impl Facts<'_> {
+    /// Whether a sample has exactly this value.
+    pub(crate) fn contains(&self, value: f64) -> bool {
+        let mut samples = self.request.timeseries.iter().flat_map(|one| &one.samples);
+        samples.any(|sample| sample.value.to_bits() == value.to_bits())
+    }
+}
+
+type Script = Box<dyn FnMut(Facts<'_>) -> Answer + Send>;
+
+struct Desk {
+    books: Mutex<Books>,
+    script: Mutex<Script>,
+}
+
+/// The receiver. Stops when dropped.
+pub(crate) struct Receiver {
+    server: HttpServer,
+    desk: Arc<Desk>,
+}
+
+impl Receiver {
+    /// Starts one that accepts everything.
+    pub(crate) fn start() -> Receiver {
+        let desk = Arc::new(Desk {
+            books: Mutex::default(),
+            script: Mutex::new(Box::new(|_| Answer::Accept)),
+        });
+        Receiver {
+            server: HttpServer::start(Clerk(Arc::clone(&desk))),
+            desk,
+        }
+    }
+
+    /// Where to write to.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/api/v1/write", self.server.address())
+    }
+
+    /// Changes how requests are answered from now on.
+    pub(crate) fn answer(&self, script: impl FnMut(Facts<'_>) -> Answer + Send + 'static) {
+        *self.desk.script.lock() = Box::new(script);
+    }
+
+    /// Refuses connections and cuts those there are.
+    pub(crate) fn go_away(&self) {
+        self.server.pause();
+    }
+
+    /// Listens again.
+    pub(crate) fn come_back(&self) {
+        self.server.resume();
+    }
+
+    /// Looks into the books.
+    pub(crate) fn books<T>(&self, look: impl FnOnce(&Books) -> T) -> T {
+        look(&self.desk.books.lock())
+    }
+
+    /// Waits until the books show something.
+    pub(crate) fn until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Books) -> Option<T>,
+    ) -> T {
+        wait::until(what, limit, || self.books(&mut look))
+    }
+
+    /// Fails the test if a request broke the protocol.
+    pub(crate) fn assert_clean(&self) {
+        let violations = self.books(|books| books.violations.clone());
+        assert!(violations.is_empty(), "rules broken: {violations:#?}");
+    }
+}
+
+struct Clerk(Arc<Desk>);
+
+impl Handler for Clerk {
+    fn handle(&self, request: &Request) -> Reply {
+        let decoded = match decode(request) {
+            Ok(decoded) => decoded,
+            Err(reason) => {
+                self.0.books.lock().violations.push(reason.clone());
+                return Reply::status(400, &reason);
+            }
+        };
+        let samples = decoded.timeseries.iter().map(|one| one.samples.len()).sum();
+        let facts = Facts {
+            samples,
+            request: &decoded,
+        };
+        let answer = (self.0.script.lock())(facts);
+        match answer {
+            Answer::Accept => {
+                self.0.books.lock().enter(request, decoded);
+                Reply::status(204, "")
+            }
+            Answer::CommitThenClose => {
+                self.0.books.lock().enter(request, decoded);
+                Reply::status(204, "").manner(Manner::Raw(Vec::new()))
+            }
+            Answer::Refuse(reply) => reply,
+            Answer::Hang => Reply::status(204, "").manner(Manner::Hang),
+            Answer::Portal => Reply::ok("text/html", "<html><body>Log in, please</body></html>"),
+        }
+    }
+}
+
+fn decode(request: &Request) -> Result<WriteRequest, String> {
+    for (name, value) in [
+        ("Content-Encoding", "snappy"),
+        ("Content-Type", "application/x-protobuf"),
+        ("X-Prometheus-Remote-Write-Version", "0.1.0"),
+    ] {
+        if request.header(name) != Some(value) {
+            return Err(format!("{name} is {:?}, not {value}", request.header(name)));
+        }
+    }
+    if request.method != "POST" || request.header("User-Agent").is_none() {
+        return Err(format!("{} without User-Agent", request.method));
+    }
+    let plain = snap::raw::Decoder::new()
+        .decompress_vec(&request.body)
+        .map_err(|error| format!("snappy: {error}"))?;
+    WriteRequest::decode(&plain[..]).map_err(|error| format!("protobuf: {error}"))
+}
+
+impl Books {
+    fn enter(&mut self, request: &Request, decoded: WriteRequest) {
+        for series in decoded.timeseries {
+            self.enter_series(request, series);
+        }
+        for family in decoded.metadata {
+            let facts = (family.kind, family.help, family.unit);
+            self.metadata.insert(family.metric_family_name, facts);
+        }
+    }
+
+    fn enter_series(&mut self, request: &Request, series: TimeSeries) {
+        let labels = pairs(series.labels);
+        if let Some(reason) = wrong_labels(&labels) {
+            self.violations.push(format!("{reason}: {labels:?}"));
+        }
+        for sample in &series.samples {
+            if sample.value.to_bits() == ABSENT_BITS {
+                self.violations
+                    .push(format!("an absent slot was sent: {labels:?}"));
+            }
+        }
+        if !series
+            .samples
+            .windows(2)
+            .all(|two| two[0].timestamp <= two[1].timestamp)
+        {
+            self.violations
+                .push(format!("samples out of order in one entry: {labels:?}"));
+        }
+        self.samples += series.samples.len();
+        for exemplar in series.exemplars {
+            let entry = (
+                pairs(exemplar.labels),
+                exemplar.value.to_bits(),
+                exemplar.timestamp,
+            );
+            self.exemplars
+                .entry(labels.clone())
+                .or_default()
+                .push(entry);
+        }
+        if series.samples.is_empty() {
+            return;
+        }
+        let points = self.series.entry(labels).or_default();
+        points.extend(series.samples.iter().map(|sample| Point {
+            timestamp: sample.timestamp,
+            bits: sample.value.to_bits(),
+            at: request.at,
+        }));
+    }
+}
+
+fn pairs(labels: Vec<prompb::Label>) -> Labels {
+    labels
+        .into_iter()
+        .map(|pair| (pair.name, pair.value))
+        .collect()
+}
+
+fn wrong_labels(labels: &Labels) -> Option<&'static str> {
+    if !labels.windows(2).all(|two| two[0].0 < two[1].0) {
+        return Some("labels not sorted and unique");
+    }
+    if labels
+        .iter()
+        .any(|(name, value)| name.is_empty() || value.is_empty())
+    {
+        return Some("an empty label");
+    }
+    if label(labels, "__name__").is_empty() {
+        return Some("no name");
+    }
+    None
+}
