@@ -1,0 +1,35 @@
+# narthex: what there is to do. `make` alone lists it.
+
+REMOTE_WRITE_URL ?=
+export REMOTE_WRITE_URL
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench soak release-check install
+
+help: ## list the targets
+	@echo "narthex: a Prometheus-compatible metrics agent for small machines at the edge"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  REMOTE_WRITE_URL=http://host/api/v1/write make run   sends to your own receiver"
+
+run: ## build and run the agent here: it scrapes itself and node_exporter, Ctrl-C stops it
+	@packaging/scripts/run.sh
+
+test: ## install what the tests use, then everything: checks, unit and end-to-end tests
+	@packaging/scripts/test.sh
+
+check: ## formatting, clippy, documentation, the rules of the repository
+	@packaging/scripts/check.sh
+
+bench: ## measure the hot paths
+	cargo bench
+
+soak: ## the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
+	@packaging/scripts/soak.sh
+
+release-check: ## the static binary as it is shipped: build it, look at it, start it
+	@packaging/scripts/release-check.sh
+
+install: ## install binary, configuration and systemd unit on this machine (root)
+	@packaging/scripts/install.sh

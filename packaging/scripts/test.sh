@@ -1,0 +1,30 @@
+#!/bin/sh
+# Everything that must hold before a change is merged. Installs what the tests use.
+set -eu
+# shellcheck source=packaging/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_toolchain
+need prometheus prometheus 'the agent and server that narthex is compared with'
+need prometheus-node-exporter prometheus-node-exporter 'a real target'
+need dnsmasq dnsmasq-base 'the name server of the discovery tests'
+need named bind9 'another name server of the discovery tests'
+need xz xz-utils 'unpacks the recorded pages'
+need curl curl 'looks at servers while tests start them'
+need shellcheck shellcheck 'checks the scripts'
+for tool in clippy fmt; do
+    cargo "$tool" --version >/dev/null 2>&1 ||
+        die "cargo $tool is missing: install Rust by rustup (https://rustup.rs), which brings what
+       rust-toolchain.toml names"
+done
+
+packaging/scripts/check.sh
+
+say 'unit tests'
+cargo test --quiet --lib --bins
+
+say 'end-to-end tests (minutes; they wait more than they compute)'
+# Cases wait for timers, not for the processor, so more of them than cores run side by side.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-6} cargo test --quiet --test '*'
+
+say 'all tests passed'
