@@ -25,7 +25,7 @@ const SLEEPERS: [&str; 2] = [
 ];
 
 /// Folders of somebody's machine.
-const WORKPLACES: [&str; 4] = ["/tmp/", "/root/", "/home/", "/work/"];
+const WORKPLACES: [&str; 3] = ["/tmp/", "/root/", "/home/"];
 
 fn all() -> Vec<Source> {
     ["src", "tests", "benches"]
