@@ -7,25 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use narthex::config::read::relabel::ACTIONS;
 use narthex::model::labels::LabelsBuilder;
 use narthex::relabel::apply::apply;
 use narthex::relabel::regex::compile;
-use narthex::relabel::rule::{Action, NameScheme, Rule};
+use narthex::relabel::rule::{NameScheme, Rule};
 use serde::Deserialize;
-
-const ACTIONS: [(&str, Action); 11] = [
-    ("replace", Action::Replace),
-    ("keep", Action::Keep),
-    ("drop", Action::Drop),
-    ("keepequal", Action::KeepEqual),
-    ("dropequal", Action::DropEqual),
-    ("hashmod", Action::HashMod),
-    ("labelmap", Action::LabelMap),
-    ("labeldrop", Action::LabelDrop),
-    ("labelkeep", Action::LabelKeep),
-    ("lowercase", Action::Lowercase),
-    ("uppercase", Action::Uppercase),
-];
 
 #[derive(Deserialize)]
 struct Case {

@@ -82,7 +82,8 @@ fn action(at: &Cursor<'_>) -> Decoded<Action> {
     Ok(*action)
 }
 
-const ACTIONS: [(&str, Action); 11] = [
+/// The actions by their names in the configuration.
+pub const ACTIONS: [(&str, Action); 11] = [
     ("replace", Action::Replace),
     ("keep", Action::Keep),
     ("drop", Action::Drop),
