@@ -184,6 +184,11 @@ impl Worker {
             self.env.metrics.client_failed(config, self.clients.contains_key(&name));
             Arc::from(error)
         });
+        // Targets hold their job's section; what nobody holds belongs to jobs that are gone.
+        self.clients.retain(|_, known| {
+            let held = known.context.as_ref();
+            held.is_ok_and(|context| Arc::strong_count(context) > 1)
+        });
         self.clients.insert(
             name,
             Client {
