@@ -201,6 +201,8 @@ fn waiting_does_not_turn_in_circles() {
     let mut turns = 0;
     while rig.fetcher.active() > 0 {
         rig.turn(Mono::NEVER);
+        // A result that nobody takes lets the poll return at once, as it should.
+        while rig.fetcher.completed().is_some() {}
         turns += 1;
     }
     // Refused, connected, request sent, overdue: a few events each, and on a busy machine no two
