@@ -79,6 +79,12 @@ impl SeriesChunk {
         &self.bytes[start..self.ends[index] as usize]
     }
 
+    /// All encoded own labels one after another, and where each series' end.
+    #[must_use]
+    pub fn parts(&self) -> (&[u8], &[u32]) {
+        (&self.bytes, &self.ends)
+    }
+
     /// Bytes of memory that the chunk holds.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -303,7 +303,7 @@ fn spans_of(list: &Arc<List>, last: Option<&Last>) -> Vec<Span> {
     spans::between(names(&last.list), names(list))
 }
 
-fn names(list: &List) -> impl Iterator<Item = (usize, usize)> {
+fn names(list: &List) -> impl Iterator<Item = (u32, usize)> {
     let lens = list.series.chunks().iter().map(|chunk| chunk.len());
-    list.chunks.iter().map(|id| *id as usize).zip(lens)
+    list.chunks.iter().copied().zip(lens)
 }

@@ -1,7 +1,8 @@
 //! Blocks as records, each as the difference from its target's previous one.
 //!
-//! Keeps each target's last block (shared with whoever else holds it) and one byte per slot.
-//! Which definitions the segment already has is kept by address (`tables`).
+//! Keeps each target's last block (shared with whoever else holds it), one byte per slot, and the
+//! ids of its chunks. Which definitions the segment already has is kept by address and by contents
+//! (`tables`).
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use hashbrown::HashMap;
 
 use super::body::{BlockMark, Bodies, PAYLOAD_BYTES_MAX};
 use super::definition::{self, Forgotten, ListParts};
+use super::digest::Seed;
 use super::tables::{Copies, Place, Table};
 use super::values::{self, Base, Columns, Span};
 use super::{chunk, side, spans};
@@ -49,6 +51,7 @@ struct Target {
 #[derive(Debug)]
 struct Last {
     block: Arc<ScrapeBlock>,
+    named: Named,
     states: Vec<u8>,
     since_key: u32,
 }
@@ -68,6 +71,16 @@ pub struct Encoder {
     columns: Columns,
     payload: Vec<u8>,
     size: Size,
+    seed: Seed,
+}
+
+/// A list as the segment names it.
+#[derive(Debug)]
+struct Named {
+    /// Its local id.
+    list: u32,
+    /// Local ids of its chunks, in slot order.
+    chunks: Arc<[u32]>,
 }
 
 /// Bytes of the segment's records before compression.
@@ -117,8 +130,11 @@ impl Encoder {
         let last = target.last.take().filter(|_| known);
         let last = last.filter(|last| last.since_key + 1 < limits::KEY_BLOCK_INTERVAL);
         let is_key = last.is_none();
-        let list = self.define(&mut target, offset, is_key, block, bodies)?;
-        let spans = spans_of(&block.series, last.as_ref());
+        let named = match self.known(block, last.as_ref()) {
+            Some(named) => named,
+            None => self.define(&mut target, offset, is_key, block, bodies)?,
+        };
+        let spans = spans_of(&block.series, &named, last.as_ref());
         let base = last.as_ref().map_or(Base::default(), |last| Base {
             values: &last.block.values,
             states: &last.states,
@@ -128,12 +144,13 @@ impl Encoder {
         let back = last
             .as_ref()
             .map(|last| block.sequence.0 - last.block.sequence.0);
-        let written = self.put_block(block, list, back, bodies)?;
+        let written = self.put_block(block, named.list, back, bodies)?;
         self.size.total += written;
         self.size.repeated += if known { 0 } else { written };
         let since_key = last.map_or(0, |last| last.since_key + 1);
         target.last = Some(Last {
             block: Arc::clone(block),
+            named,
             states,
             since_key,
         });
@@ -155,7 +172,22 @@ impl Encoder {
         target
     }
 
-    /// Sees to it that everything `block` refers to is defined; returns the id of its list.
+    /// The list of a block that is no key, if the segment has it.
+    fn known(&self, block: &ScrapeBlock, last: Option<&Last>) -> Option<Named> {
+        let last = last?;
+        let list = self.lists.get(&block.series)?;
+        if Arc::ptr_eq(&last.block.series, &block.series) {
+            let chunks = Arc::clone(&last.named.chunks);
+            return Some(Named { list, chunks });
+        }
+        let ids = block.series.chunks().iter();
+        let chunks = ids
+            .map(|chunk| self.chunks.get(chunk))
+            .collect::<Option<_>>()?;
+        Some(Named { list, chunks })
+    }
+
+    /// Sees to it that everything `block` refers to is defined.
     fn define(
         &mut self,
         target: &mut Target,
@@ -163,12 +195,7 @@ impl Encoder {
         is_key: bool,
         block: &ScrapeBlock,
         bodies: &mut Bodies,
-    ) -> Result<u32, TooLarge> {
-        if let Some(id) = self.lists.get(&block.series)
-            && !is_key
-        {
-            return Ok(id);
-        }
+    ) -> Result<Named, TooLarge> {
         let mut writer = DefinitionWriter {
             place: Place {
                 frame: bodies.number(),
@@ -176,6 +203,7 @@ impl Encoder {
             },
             again: is_key,
             next: block.sequence,
+            seed: &self.seed,
             bodies,
             payload: &mut self.payload,
             written: 0,
@@ -193,7 +221,9 @@ impl Encoder {
         for chunk in block.series.chunks() {
             ids.push(writer.chunk(&mut self.families, &mut self.chunks, chunk)?);
         }
-        let (id, due) = self.lists.define(&block.series, writer.place, is_key);
+        let key = (*local, ids.as_slice());
+        let (place, list) = (writer.place, &block.series);
+        let (id, due) = self.lists.define(&self.seed, list, key, place, is_key);
         let parts = ListParts {
             id,
             target: *local,
@@ -202,7 +232,10 @@ impl Encoder {
         writer.put(due, tag::LIST, |out| definition::put_list(out, &parts))?;
         self.size.total += writer.written;
         self.size.repeated += writer.written;
-        Ok(id)
+        Ok(Named {
+            list: id,
+            chunks: parts.chunks.into(),
+        })
     }
 
     /// Writes the record of a block whose columns are ready; returns its bytes.
@@ -281,21 +314,20 @@ impl Encoder {
     }
 }
 
-fn spans_of(list: &Arc<SeriesList>, last: Option<&Last>) -> Vec<Span> {
+fn spans_of(list: &SeriesList, named: &Named, last: Option<&Last>) -> Vec<Span> {
     let Some(last) = last else {
         return spans::fresh(list.len());
     };
-    let before = &last.block.series;
-    if Arc::ptr_eq(before, list) {
+    if last.named.list == named.list {
         return spans::same(list.len());
     }
-    spans::between(names(before), names(list))
+    let before = names(&last.named, &last.block.series);
+    spans::between(before, names(named, list))
 }
 
-fn names(list: &SeriesList) -> impl Iterator<Item = (usize, usize)> {
-    list.chunks()
-        .iter()
-        .map(|chunk| (Arc::as_ptr(chunk).addr(), chunk.len()))
+fn names<'a>(named: &'a Named, list: &'a SeriesList) -> impl Iterator<Item = (u32, usize)> {
+    let lens = list.chunks().iter().map(|chunk| chunk.len());
+    named.chunks.iter().copied().zip(lens)
 }
 
 /// Writes the definitions of one block.
@@ -303,6 +335,7 @@ struct DefinitionWriter<'a> {
     place: Place,
     again: bool,
     next: Sequence,
+    seed: &'a Seed,
     bodies: &'a mut Bodies,
     payload: &'a mut Vec<u8>,
     written: u64,
@@ -336,13 +369,14 @@ impl DefinitionWriter<'_> {
     ) -> Result<u32, TooLarge> {
         let mut family_id = None;
         if let Some(family) = chunk.family() {
-            let (id, due) = families.define(family, self.place, self.again);
+            let (id, due) = families.define(self.seed, family, (), self.place, self.again);
             self.put(due, tag::FAMILY, |out| {
                 definition::put_family(out, id, family);
             })?;
             family_id = Some(id);
         }
-        let (id, due) = chunks.define(chunk, self.place, self.again);
+        let (place, again) = (self.place, self.again);
+        let (id, due) = chunks.define(self.seed, chunk, family_id, place, again);
         self.put(due, tag::CHUNK, |out| chunk::put(out, id, family_id, chunk))?;
         Ok(id)
     }

@@ -7,6 +7,7 @@ pub mod body;
 pub mod chunk;
 pub mod decoder;
 pub mod definition;
+pub mod digest;
 pub mod encoder;
 pub mod interner;
 pub mod side;

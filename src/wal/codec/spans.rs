@@ -5,12 +5,10 @@ use hashbrown::HashMap;
 
 use super::values::Span;
 
-/// Spans of the chunks `now`, given the chunks `before`; both as (name, series) in slot order.
-/// Chunks are named by address when encoding and by id when decoding, which gives the same
-/// answer because both name the same things.
+/// Spans of the chunks `now`, given the chunks `before`; both as (local id, series) in slot order.
 pub fn between(
-    before: impl Iterator<Item = (usize, usize)>,
-    now: impl Iterator<Item = (usize, usize)>,
+    before: impl Iterator<Item = (u32, usize)>,
+    now: impl Iterator<Item = (u32, usize)>,
 ) -> Vec<Span> {
     let mut starts = HashMap::new();
     let mut slot = 0;

@@ -7,9 +7,13 @@ use super::body::Bodies;
 use super::decoder::Decoder;
 use super::encoder::Encoder;
 use crate::limits;
-use crate::model::block::{ScrapeBlock, Sequence};
+use crate::model::block::{EpochId, ScrapeBlock, Sequence};
+use crate::model::labels::Labels;
+use crate::model::metadata::Family;
+use crate::model::series::{ChunkBuilder, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
 use crate::wal::format::frame::FrameHeader;
+use crate::wal::format::record::{Records, tag};
 use crate::wal::testing::{Workload, render};
 
 type Blocks = Vec<Arc<ScrapeBlock>>;
@@ -140,5 +144,55 @@ fn series_keep_their_identity_across_segments() {
             .all(|(one, two)| Arc::ptr_eq(one, two));
         assert!(same, "lists were made anew");
         last = lists;
+    }
+}
+
+/// A series that expires and returns makes its family's chunk and the target's list anew each time;
+/// the segment has both already.
+#[test]
+fn definitions_that_come_back_are_not_written_again() {
+    let identity = Arc::new(TargetIdentity {
+        id: 7,
+        job: "j".into(),
+        labels: Labels::default(),
+    });
+    let family = || Family {
+        name: "requests".into(),
+        help: "Requests.".into(),
+        ..Family::default()
+    };
+    let block = |number: u64| {
+        let mut series = ChunkBuilder::default();
+        for code in ["200", "404", "500"].iter().take(2 + number as usize % 2) {
+            series.push([("__name__", "requests"), ("code", code)]);
+        }
+        let chunk = Arc::new(series.finish(Some(Arc::new(family()))));
+        let values = vec![number as f64; chunk.len()];
+        Arc::new(ScrapeBlock {
+            sequence: Sequence(number),
+            epoch: EpochId(1),
+            offset_ms: number as i64,
+            series: Arc::new(SeriesList::new(Arc::clone(&identity), vec![chunk])),
+            values: values.into(),
+            side: None,
+        })
+    };
+    let (mut encoder, mut bodies) = (Encoder::default(), Bodies::default());
+    for number in 1..=9 {
+        let block = block(number);
+        encoder
+            .encode(Mono(0), 0, &block, &mut bodies)
+            .expect("fits");
+    }
+    bodies.close();
+    let body = bodies.pop().expect("a body");
+    let records = Records::new(&body.bytes);
+    let tags: Vec<u64> = records.map(|(tag, _)| tag).collect();
+    let count = |wanted| tags.iter().filter(|tag| **tag == wanted).count();
+    let counts = [tag::FAMILY, tag::CHUNK, tag::LIST, tag::BLOCK].map(count);
+    assert_eq!(counts, [1, 2, 2, 9]);
+    let back = decode([(body.header, body.bytes)].iter());
+    for (number, own) in (1..).zip(&back) {
+        assert_eq!(render(own), render(&block(number)));
     }
 }
