@@ -13,7 +13,7 @@ use super::active::ActiveSegment;
 use super::codec::body::Bodies;
 use super::codec::definition;
 use super::codec::encoder::Encoder;
-use super::format::compress::Deflater;
+use super::format::compress::{self, Deflater};
 use super::format::frame;
 use super::format::record::tag;
 use super::log::Log;
@@ -261,7 +261,12 @@ impl Writer {
         while let Some(body) = self.bodies.pop() {
             let mut header = body.header;
             header.decoded = u32::try_from(body.bytes.len()).unwrap_or(u32::MAX);
-            header.compression = self.deflater.compress(&body.bytes, &mut self.stored);
+            header.compression = if body.has_text {
+                self.deflater.compress(&body.bytes, &mut self.stored)
+            } else {
+                self.stored.clone_from(&body.bytes);
+                compress::NONE
+            };
             if let Err(error) = self.write_frame(header) {
                 self.save_frames_before();
                 self.give_up(now, "write to the log", error, RETRY);

@@ -23,6 +23,8 @@ pub struct Body {
     pub bytes: Vec<u8>,
     /// Everything but lengths and compression.
     pub header: FrameHeader,
+    /// It holds text, which compresses; values are as small as they get.
+    pub has_text: bool,
     /// Epoch and offset of the last block in it.
     context: Option<(EpochId, i64)>,
 }
@@ -86,6 +88,7 @@ impl Bodies {
     pub fn put(&mut self, tag: u64, payload: &[u8], next: Sequence) {
         self.make_room(payload.len(), next);
         record::put(&mut self.open.bytes, tag, payload);
+        self.open.has_text = true;
         match tag {
             tag::EPOCH => self.open.header.epochs = true,
             _ => self.open.header.definitions = true,
@@ -102,6 +105,7 @@ impl Bodies {
         let span = block.sequence.0 - open.header.first.0 + 1;
         open.header.span = u32::try_from(span).unwrap_or(u32::MAX);
         open.header.samples = open.header.samples.saturating_add(block.samples);
+        open.has_text |= block.has_sections;
         open.context = Some((block.epoch, block.offset_ms));
         if open.bytes.len() >= limits::FRAME_BYTES {
             self.close();
@@ -139,4 +143,6 @@ pub struct BlockMark {
     pub offset_ms: i64,
     /// Number of its samples.
     pub samples: u32,
+    /// Whether it has sections: exemplars and the like.
+    pub has_sections: bool,
 }

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::definition::{self, ListParts};
 use super::encoder::{EPOCH, KEY};
 use super::interner::Interner;
-use super::values::{self, Base, Span};
+use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
 use crate::bytes::cursor::Cursor;
 use crate::limits;
@@ -54,7 +54,7 @@ impl<P, R> Part<P, R> {
 struct Last {
     block: Arc<ScrapeBlock>,
     list: Arc<List>,
-    states: Vec<u8>,
+    states: Vec<State>,
 }
 
 /// What a frame gave.
@@ -77,7 +77,7 @@ pub struct Decoder {
     lists: HashMap<u32, Part<ListParts, List>>,
     lasts: HashMap<u32, Last>,
     interner: Interner,
-    states: Vec<u8>,
+    states: Vec<State>,
 }
 
 /// Where in a frame the decoder is.
@@ -246,8 +246,8 @@ impl Decoder {
             values: &last.block.values,
             states: &last.states,
         });
-        let (runs, tokens) = (cursor.block()?, cursor.block()?);
-        let values = values::decode(&spans, base, runs, tokens, &mut self.states)?;
+        let encoded = cursor.block()?;
+        let values = values::decode(&spans, base, encoded, &mut self.states)?;
         let (side, unknown) = side::take(cursor.rest(), values.len())?;
         let block = Arc::new(ScrapeBlock {
             sequence: head.sequence,

@@ -12,7 +12,7 @@ use super::body::{BlockMark, Bodies, PAYLOAD_BYTES_MAX};
 use super::definition::{self, Forgotten, ListParts};
 use super::digest::Seed;
 use super::tables::{Copies, Place, Table};
-use super::values::{self, Base, Columns, Span};
+use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
 use crate::bytes::cursor::put_zigzag;
 use crate::bytes::varint;
@@ -29,7 +29,7 @@ pub(super) const KEY: u64 = 1;
 /// The block's epoch is written.
 pub(super) const EPOCH: u64 = 2;
 
-/// Bytes of a block's record besides its columns and sections, at most.
+/// Bytes of a block's record besides its values and sections, at most.
 const BLOCK_EXTRA_BYTES: usize = 64;
 
 /// A block that no frame can hold.
@@ -52,7 +52,7 @@ struct Target {
 struct Last {
     block: Arc<ScrapeBlock>,
     named: Named,
-    states: Vec<u8>,
+    states: Vec<State>,
     since_key: u32,
 }
 
@@ -68,7 +68,7 @@ pub struct Encoder {
     idle: Vec<u32>,
     /// Entries of the tables that were alive at the last sweep.
     live: usize,
-    columns: Columns,
+    values: Vec<u8>,
     payload: Vec<u8>,
     size: Size,
     seed: Seed,
@@ -140,7 +140,8 @@ impl Encoder {
             states: &last.states,
         });
         let mut states = Vec::new();
-        values::encode(&block.values, &spans, base, &mut states, &mut self.columns);
+        self.values.clear();
+        values::encode(&block.values, &spans, base, &mut states, &mut self.values);
         let back = last
             .as_ref()
             .map(|last| block.sequence.0 - last.block.sequence.0);
@@ -238,7 +239,7 @@ impl Encoder {
         })
     }
 
-    /// Writes the record of a block whose columns are ready; returns its bytes.
+    /// Writes the record of a block whose values are encoded; returns its bytes.
     fn put_block(
         &mut self,
         block: &ScrapeBlock,
@@ -250,7 +251,7 @@ impl Encoder {
         if let Some(tables) = &block.side {
             side::put(&mut sections, tables);
         }
-        let bytes = self.columns.runs.len() + self.columns.tokens.len() + sections.len();
+        let bytes = self.values.len() + sections.len();
         if bytes + BLOCK_EXTRA_BYTES > PAYLOAD_BYTES_MAX {
             return Err(TooLarge);
         }
@@ -271,16 +272,15 @@ impl Encoder {
         if let Some(back) = back {
             varint::write(out, back);
         }
-        for column in [&self.columns.runs, &self.columns.tokens] {
-            varint::write(out, column.len() as u64);
-            out.extend_from_slice(column);
-        }
+        varint::write(out, self.values.len() as u64);
+        out.extend_from_slice(&self.values);
         out.extend_from_slice(&sections);
         let mark = BlockMark {
             sequence: block.sequence,
             epoch: block.epoch,
             offset_ms: block.offset_ms,
             samples: u32::try_from(block.sample_count()).unwrap_or(u32::MAX),
+            has_sections: !sections.is_empty(),
         };
         bodies.put_block(out, &mark);
         Ok(out.len() as u64)

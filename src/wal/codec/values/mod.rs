@@ -1,21 +1,38 @@
 //! The values of a block as differences from their predecessors (`docs/log-format.md`, 5.1-5.3).
 //!
-//! Every bit pattern survives. The writer may choose between several right encodings of a value;
-//! the reader follows what is written. No allocation per value.
+//! Every bit pattern survives. [`model`] says what is likely, [`range`] makes bits of it; both
+//! directions walk the slots in the same way. No allocation per value.
 
-mod token;
+mod decimal;
+mod model;
+mod priors;
+mod range;
+mod state;
 
 #[cfg(test)]
 mod tests;
 
-use crate::bytes::cursor::Cursor;
-use crate::bytes::varint;
+use self::model::{Chances, Neighbours, Place, Token};
+use self::range::{Coder, Reader, Writer};
+use self::state::RAW;
+pub use self::state::State;
+use crate::model::value::{ABSENT_BITS, NAN_BITS, STALE_BITS};
 
-/// Set in a state if the value changed at its last step.
-const CHANGED: u8 = 0x80;
+/// Classes of values that have no digits worth coding, and their bits.
+const SPECIALS: [(u8, u64); 6] = [
+    (24, 0x8000_0000_0000_0000), // -0.0
+    (25, 0xfff0_0000_0000_0000), // -Inf
+    (26, 0x7ff0_0000_0000_0000), // +Inf
+    (27, ABSENT_BITS),
+    (28, STALE_BITS),
+    (29, NAN_BITS),
+];
 
-/// The part of a state that is the decimal exponent, or [`token::RAW`].
-const EXPONENT: u8 = 0x1f;
+/// Steps of at least this size in another exponent than 0 are worth a look for a better one.
+const FAR: u64 = 1 << 28;
+
+/// What telling a class and an unknown length costs, in bits, roughly.
+const CLASS_COST: u32 = 12;
 
 /// Consecutive slots with the same kind of predecessor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,37 +49,151 @@ pub struct Base<'a> {
     /// Values by slot.
     pub values: &'a [f64],
     /// States by slot.
-    pub states: &'a [u8],
+    pub states: &'a [State],
 }
 
-impl Base<'_> {
-    /// Whether every span lies inside.
-    fn covers(&self, spans: &[Span]) -> bool {
-        let len = self.values.len().min(self.states.len());
-        spans.iter().all(|span| {
-            let end = span.base.map_or(Some(0), |base| base.checked_add(span.len));
-            end.is_some_and(|end| end <= len)
-        })
+impl<'a> Base<'a> {
+    /// The predecessors of a span in the previous block; none if it has no past, or lies outside.
+    fn past(&self, span: Span) -> Option<(&'a [f64], &'a [State])> {
+        let start = span.base?;
+        let range = start..start.checked_add(span.len)?;
+        Some((self.values.get(range.clone())?, self.states.get(range)?))
     }
 
-    fn at(&self, base: Option<usize>, index: usize, last: (u64, u8)) -> (u64, u8) {
-        base.map_or(last, |base| {
-            let slot = base + index;
-            (self.values[slot].to_bits(), self.states[slot])
-        })
+    fn covers(&self, span: Span) -> bool {
+        span.base.is_none() || self.past(span).is_some()
     }
 }
 
-/// The two byte streams of a block's values; reused from block to block.
-#[derive(Debug, Default)]
-pub struct Columns {
-    /// Lengths of right predictions.
-    pub runs: Vec<u8>,
-    /// Changed values.
-    pub tokens: Vec<u8>,
+/// Walks the slots of a block.
+struct Walk<'a, C> {
+    coder: C,
+    chances: Chances,
+    near: Neighbours,
+    /// Value and state of the slot before.
+    last: (u64, State),
+    states: &'a mut Vec<State>,
 }
 
-/// Encodes `values` and puts their new states into `states`.
+/// What a slot is coded against.
+#[derive(Clone, Copy)]
+struct Predecessor {
+    bits: u64,
+    state: State,
+    past: bool,
+}
+
+impl<'a, C: Coder> Walk<'a, C> {
+    fn new(coder: C, slots: usize, states: &'a mut Vec<State>) -> Walk<'a, C> {
+        states.clear();
+        states.reserve_exact(slots);
+        Walk {
+            coder,
+            chances: Chances::default(),
+            near: Neighbours::default(),
+            last: (0, State::default()),
+            states,
+        }
+    }
+
+    /// Codes one slot. When reading, `bits` does not count; returns what was written or read.
+    #[inline]
+    fn slot(&mut self, before: Predecessor, bits: u64) -> Option<u64> {
+        let Predecessor { past, .. } = before;
+        let history = past.then(|| before.state.history());
+        let context = (history, self.near);
+        let changed = bits != before.bits;
+        let changed = self.chances.changed(&mut self.coder, context, changed);
+        let (bits, state) = if changed {
+            self.change(before, bits)?
+        } else {
+            (before.bits, before.state)
+        };
+        self.near = self.near.then(changed);
+        let state = if past {
+            state.then(changed)
+        } else {
+            state.fresh()
+        };
+        self.states.push(state);
+        self.last = (bits, state);
+        Some(bits)
+    }
+
+    #[inline]
+    fn change(&mut self, before: Predecessor, bits: u64) -> Option<(u64, State)> {
+        let mut state = before.state;
+        let place = Place {
+            past: before.past,
+            repeats: self.last.0 != before.bits,
+            near: self.near,
+        };
+        let token = if !C::WRITES || place.repeats && bits == self.last.0 {
+            Token::Same
+        } else {
+            choose(bits, before.bits, state)
+        };
+        let token = self
+            .chances
+            .token(&mut self.coder, &mut state, place, token)?;
+        self.near = self.near.told(token);
+        Some((self.value(token, before.bits, state)?, state))
+    }
+
+    /// What a token says; none if it says nothing that can be.
+    #[inline]
+    fn value(&self, token: Token, before: u64, state: State) -> Option<u64> {
+        match token {
+            Token::Same => Some(self.last.0),
+            Token::Step(step) | Token::Rescaled(_, step) => {
+                decimal::follow(step, before, state.exponent())
+            }
+            Token::Special(class) => {
+                let found = SPECIALS.iter().find(|(own, _)| *own == class)?;
+                Some(found.1)
+            }
+            Token::Raw(flipped) => Some(before ^ flipped),
+        }
+    }
+}
+
+/// The shortest way to tell a value that differs from `before`.
+#[inline]
+fn choose(bits: u64, before: u64, state: State) -> Token {
+    let exponent = state.exponent();
+    if let Some(step) = decimal::step(bits, before, exponent)
+        && (step.unsigned_abs() < FAR || exponent == 0)
+        && (step != 0 || state.length() == 0)
+    {
+        return Token::Step(step);
+    }
+    choose_other(bits, before, exponent)
+}
+
+#[cold]
+fn choose_other(bits: u64, before: u64, exponent: u8) -> Token {
+    if let Some((class, _)) = SPECIALS.iter().find(|(_, special)| *special == bits) {
+        return Token::Special(*class);
+    }
+    // A raw slot leaves that state for whole numbers only: looking for its exponent each time
+    // would cost more than it gains. A key block tries again.
+    let wanted = if exponent == RAW {
+        Some(0)
+    } else {
+        decimal::smallest_exponent(bits)
+    };
+    let flipped = bits ^ before;
+    let width = 64 - flipped.leading_zeros() - flipped.trailing_zeros();
+    let raw = width + if exponent == RAW { 0 } else { CLASS_COST };
+    let decimal = wanted.and_then(|own| Some((own, decimal::step(bits, before, own)?)));
+    let cost = |step: i64| 64 - step.unsigned_abs().leading_zeros() + CLASS_COST;
+    match decimal {
+        Some((exponent, step)) if cost(step) <= raw => Token::Rescaled(exponent, step),
+        _ => Token::Raw(flipped),
+    }
+}
+
+/// Encodes `values` at the end of `out` and puts their new states into `states`.
 ///
 /// # Panics
 /// If the spans do not cover `values` or reach beyond `base`.
@@ -70,71 +201,20 @@ pub fn encode(
     values: &[f64],
     spans: &[Span],
     base: Base<'_>,
-    states: &mut Vec<u8>,
-    out: &mut Columns,
+    states: &mut Vec<State>,
+    out: &mut Vec<u8>,
 ) {
-    out.runs.clear();
-    out.tokens.clear();
-    states.clear();
-    states.reserve_exact(values.len());
-    let mut last = (0, 0);
-    let mut right = 0;
-    let mut slots = values.iter();
+    let mut walk = Walk::new(Writer::new(out), values.len(), states);
+    let mut rest = values;
     for span in spans {
-        for (index, value) in slots.by_ref().take(span.len).enumerate() {
-            let bits = value.to_bits();
-            let (before, state) = base.at(span.base, index, last);
-            let changed = bits != before;
-            if changed == (state & CHANGED != 0) {
-                right += 1;
-            } else {
-                varint::write(&mut out.runs, right);
-                right = 0;
-            }
-            let mut next = state & EXPONENT;
-            if changed {
-                next = token::put(&mut out.tokens, bits, before, next) | CHANGED;
-            }
-            states.push(next);
-            last = (bits, next);
-        }
+        assert!(base.covers(*span), "spans lie inside the previous block");
+        let (own, behind) = rest.split_at(span.len);
+        rest = behind;
+        let own = own.iter().map(|value| value.to_bits());
+        let told = walk.span(*span, base, own, |_| {});
+        assert!(told.is_some(), "every value can be told");
     }
-}
-
-/// Which slots changed, as the runs tell.
-struct Predictions<'a> {
-    runs: Cursor<'a>,
-    right: u64,
-}
-
-impl<'a> Predictions<'a> {
-    fn new(runs: &'a [u8]) -> Option<Predictions<'a>> {
-        let mut predictions = Predictions {
-            runs: Cursor::new(runs),
-            right: 0,
-        };
-        predictions.turn()?;
-        Some(predictions)
-    }
-
-    fn turn(&mut self) -> Option<()> {
-        self.right = if self.runs.is_empty() {
-            u64::MAX
-        } else {
-            self.runs.varint()?
-        };
-        Some(())
-    }
-
-    fn changed(&mut self, state: u8) -> Option<bool> {
-        let predicted = state & CHANGED != 0;
-        if self.right > 0 {
-            self.right -= 1;
-            return Some(predicted);
-        }
-        self.turn()?;
-        Some(!predicted)
-    }
+    walk.coder.finish();
 }
 
 /// Decodes the values of `spans` and puts their new states into `states`. None if the bytes are
@@ -143,33 +223,57 @@ impl<'a> Predictions<'a> {
 pub fn decode(
     spans: &[Span],
     base: Base<'_>,
-    runs: &[u8],
-    tokens: &[u8],
-    states: &mut Vec<u8>,
+    bytes: &[u8],
+    states: &mut Vec<State>,
 ) -> Option<Box<[f64]>> {
     states.clear();
-    if !base.covers(spans) {
+    if !spans.iter().all(|span| base.covers(*span)) {
         return None;
     }
-    let len = spans.iter().map(|span| span.len).sum();
-    let mut values = Vec::with_capacity(len);
-    states.reserve_exact(len);
-    let mut predictions = Predictions::new(runs)?;
-    let mut tokens = Cursor::new(tokens);
-    let mut last = (0, 0);
+    let slots = spans.iter().map(|span| span.len).sum();
+    let mut values = Vec::with_capacity(slots);
+    let mut walk = Walk::new(Reader::new(bytes), slots, states);
     for span in spans {
-        for index in 0..span.len {
-            let (before, state) = base.at(span.base, index, last);
-            let exponent = state & EXPONENT;
-            last = if predictions.changed(state)? {
-                let (bits, exponent) = token::take(&mut tokens, before, exponent)?;
-                (bits, exponent | CHANGED)
-            } else {
-                (before, exponent)
-            };
-            values.push(f64::from_bits(last.0));
-            states.push(last.1);
-        }
+        let unknown = std::iter::repeat_n(0, span.len);
+        walk.span(*span, base, unknown, |bits| {
+            values.push(f64::from_bits(bits));
+        })?;
     }
-    (tokens.is_empty() && predictions.runs.is_empty()).then(|| values.into_boxed_slice())
+    walk.coder.is_at_end().then(|| values.into_boxed_slice())
+}
+
+impl<C: Coder> Walk<'_, C> {
+    /// Codes the slots of a span.
+    #[inline]
+    fn span(
+        &mut self,
+        span: Span,
+        base: Base<'_>,
+        values: impl Iterator<Item = u64>,
+        mut coded: impl FnMut(u64),
+    ) -> Option<()> {
+        let Some((before, states)) = base.past(span) else {
+            for bits in values {
+                let (before, state) = self.last;
+                let state = state.fresh();
+                let before = Predecessor {
+                    bits: before,
+                    state,
+                    past: false,
+                };
+                coded(self.slot(before, bits)?);
+            }
+            return Some(());
+        };
+        for ((bits, before), state) in values.zip(before).zip(states) {
+            let bits_before = before.to_bits();
+            let before = Predecessor {
+                bits: bits_before,
+                state: *state,
+                past: true,
+            };
+            coded(self.slot(before, bits)?);
+        }
+        Some(())
+    }
 }
