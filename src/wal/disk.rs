@@ -1,12 +1,15 @@
 //! Reads blocks from segments, in order, from any point on.
 //!
-//! Begins at the start of the segment that has the wanted block, because definitions and key
-//! blocks stand before it. Holds that segment's definitions, each target's last block, one frame
-//! and its blocks.
+//! What a block needs stands before it: definitions anywhere in its segment, its target's key block
+//! at most 32 blocks back. A reader that begins inside a segment therefore looks through what is
+//! before (`seek`), and reads from where the oldest key block stands that it needs. Holds the
+//! segment's definitions, each target's last block, one frame and its blocks.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::codec::decoder::Decoder;
 use super::format::frame::FrameHeader;
@@ -83,7 +86,7 @@ impl DiskCursor {
             .as_ref()
             .is_none_or(|open| open.number != segment.number)
         {
-            return self.enter(log, segment);
+            return self.enter(log, segment, wanted);
         }
         let Some(open) = &mut self.open else {
             return Ok(false);
@@ -108,7 +111,7 @@ impl DiskCursor {
             Ok(Step::End) => {
                 let following = log.catalog.lock().following(open.number);
                 return match following {
-                    Some(segment) => self.enter(log, segment),
+                    Some(segment) => self.enter(log, segment, wanted),
                     None => Ok(false),
                 };
             }
@@ -137,7 +140,7 @@ impl DiskCursor {
         }))
     }
 
-    fn enter(&mut self, log: &Log, segment: SegmentInfo) -> io::Result<bool> {
+    fn enter(&mut self, log: &Log, segment: SegmentInfo, wanted: Sequence) -> io::Result<bool> {
         let path = segment::path(&log.segments_dir, segment.number);
         let file = match log.storage.open(&path) {
             Ok(file) => file,
@@ -154,11 +157,17 @@ impl DiskCursor {
                 return Ok(true);
             }
         };
+        self.open = None;
         self.decoder.begin_segment();
         self.ready.clear();
+        let mut frames = Frames::new(file, segment.number);
+        if segment.first < wanted {
+            let start = seek(&mut self.decoder, &mut frames, segment.end, wanted)?;
+            frames.go_to(start);
+        }
         self.open = Some(Open {
             number: segment.number,
-            frames: Frames::new(file, segment.number),
+            frames,
             end: segment.end,
         });
         Ok(true)
@@ -189,4 +198,37 @@ impl DiskCursor {
             .filter(|block| block.sequence < stop);
         self.ready.extend(inside);
     }
+}
+
+/// Takes the definitions before the block `wanted`, and returns where reading must begin so that
+/// every block from there on can be decoded: the oldest of the targets' last key blocks, or the
+/// frame that has `wanted`. Damage is passed over; reading meets it again where it matters.
+fn seek(decoder: &mut Decoder, frames: &mut Frames, end: u64, wanted: Sequence) -> io::Result<u64> {
+    let mut keys: HashMap<u32, u64> = HashMap::new();
+    loop {
+        let start = frames.offset();
+        let header = match frames.step(end)? {
+            Step::Frame(header) => header,
+            Step::Damage(_) => continue,
+            Step::End => break,
+        };
+        if header.first >= wanted {
+            frames.go_to(start);
+            break;
+        }
+        let Some(body) = frames.body(&header) else {
+            continue;
+        };
+        let start = frames.offset() - header.frame_bytes();
+        decoder.scan(header.first, &body, wanted, |target, key| {
+            if key {
+                keys.insert(target, start);
+            }
+        });
+        if header.last() >= wanted {
+            frames.go_to(start);
+            break;
+        }
+    }
+    Ok(keys.into_values().fold(frames.offset(), u64::min))
 }

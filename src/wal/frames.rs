@@ -59,6 +59,11 @@ impl Frames {
         self.offset
     }
 
+    /// Goes back to where a frame begins.
+    pub fn go_to(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
     /// Gives up on the page that cannot be read.
     pub fn skip_page(&mut self) {
         self.offset = (self.offset / PAGE_BYTES + 1) * PAGE_BYTES;

@@ -87,6 +87,16 @@ struct Context {
     offset_ms: i64,
 }
 
+impl Context {
+    fn new(first: Sequence) -> Context {
+        Context {
+            first,
+            epoch: None,
+            offset_ms: 0,
+        }
+    }
+}
+
 /// The fixed part of a block's record.
 struct BlockHead {
     sequence: Sequence,
@@ -114,11 +124,7 @@ impl Decoder {
     /// Decodes the body of the frame whose blocks begin at `first`.
     pub fn frame(&mut self, first: Sequence, body: &[u8]) -> Decoded {
         let mut decoded = Decoded::default();
-        let mut context = Context {
-            first,
-            epoch: None,
-            offset_ms: 0,
-        };
+        let mut context = Context::new(first);
         for (tag, payload) in Records::new(body) {
             match tag {
                 tag::EPOCH => decoded.epochs.extend(definition::take_epoch(payload)),
@@ -134,6 +140,44 @@ impl Decoder {
             }
         }
         decoded
+    }
+
+    /// Takes the definitions of a frame, as [`Decoder::frame`] does, and tells of each block before
+    /// `wanted` whose target it is and whether it is a key; values stay as they are. Nothing is
+    /// forgotten: the blocks may be read afterwards.
+    pub fn scan(
+        &mut self,
+        first: Sequence,
+        body: &[u8],
+        wanted: Sequence,
+        mut saw: impl FnMut(u32, bool),
+    ) {
+        let mut context = Context::new(first);
+        for (tag, payload) in Records::new(body) {
+            match tag {
+                tag::BLOCK => {
+                    let head = take_head(&mut context, &mut Cursor::new(payload));
+                    let head = head.filter(|head| head.sequence < wanted);
+                    if let Some(head) = head
+                        && let Some(target) = self.target_of(head.list)
+                    {
+                        saw(target, head.before.is_none());
+                    }
+                }
+                tag::EPOCH | tag::FORGET => {}
+                _ => {
+                    self.define(tag, payload);
+                }
+            }
+        }
+    }
+
+    /// The target whose list that is.
+    fn target_of(&self, list: u32) -> Option<u32> {
+        Some(match self.lists.get(&list)? {
+            Part::Parked(parts) => parts.target,
+            Part::Ready(list) => list.target,
+        })
     }
 
     /// Takes a definition; false if the tag is unknown. A second copy changes nothing.

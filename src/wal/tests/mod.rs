@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod model;
 mod running;
+mod seek;
 
 use std::collections::BTreeMap;
 use std::path::Path;
