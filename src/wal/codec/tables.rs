@@ -4,11 +4,13 @@
 //! come and go gets its old definition back, which on exporters with expiring series is most of
 //! what a log would write otherwise. A holder is kept as a `Weak`, which keeps the address taken but
 //! not the contents, so that the log never keeps labels alive that nobody scrapes any more;
-//! contents are kept as a [`Digest`].
+//! contents are kept as a [`Digest`]. A definition costs about sixty bytes here.
 
+use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
-use hashbrown::HashMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::digest::{Digest, Digestible, Seed};
 use crate::limits;
@@ -22,27 +24,52 @@ pub struct Place {
     pub offset: u64,
 }
 
+/// Offsets are remembered in units of so many bytes.
+const UNIT: u64 = 1024;
+
+/// Not written yet.
+const NOWHERE: u32 = u32::MAX;
+
+/// The frame of copies of which one stands far enough from the first.
+const SAFE: u32 = u32::MAX;
+
 /// Where a definition was written.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Copies {
-    /// The first and the latest copy.
-    places: Option<(Place, Place)>,
-    /// Whether a copy stands far enough from the first.
-    safe: bool,
+    /// Where the first copy's frame begins, in [`UNIT`]s, rounded up.
+    first: u32,
+    /// Frame of the latest copy, or [`SAFE`].
+    latest: u32,
+}
+
+impl Default for Copies {
+    fn default() -> Copies {
+        Copies {
+            first: NOWHERE,
+            latest: 0,
+        }
+    }
+}
+
+fn narrow(number: u64) -> u32 {
+    // A segment has at most 64 MiB, and a frame in it at least 36 bytes.
+    u32::try_from(number).unwrap_or(u32::MAX - 1)
 }
 
 impl Copies {
     /// Whether the definition must be written now; if so it counts as written. `again` asks for
     /// another copy unless there is one far from the first: one damaged place is harmless then.
     pub fn due(&mut self, place: Place, again: bool) -> bool {
-        let Some((first, latest)) = self.places else {
-            self.places = Some((place, place));
+        let frame = narrow(place.frame);
+        if self.first == NOWHERE {
+            self.first = narrow(place.offset.div_ceil(UNIT));
+            self.latest = frame;
             return true;
-        };
-        let due = again && !self.safe && place.frame > latest.frame;
+        }
+        let due = again && self.latest != SAFE && frame > self.latest;
         if due {
-            self.places = Some((first, place));
-            self.safe = place.offset >= first.offset + limits::DEFINITION_COPY_DISTANCE;
+            let far = u64::from(self.first) * UNIT + limits::DEFINITION_COPY_DISTANCE;
+            self.latest = if place.offset >= far { SAFE } else { frame };
         }
         due
     }
@@ -52,49 +79,65 @@ impl Copies {
 #[derive(Debug)]
 struct Holder<T> {
     weak: Weak<T>,
-    id: u32,
+    slot: u32,
 }
 
 /// A definition in the segment.
 #[derive(Debug)]
 struct Definition {
     digest: Digest,
-    copies: Copies,
+    id: u32,
+    /// Living holders at the last sweep, and those that came since. Zero: the place is free.
     holders: u32,
+    copies: Copies,
 }
 
 /// Definitions of one kind in the segment being written.
 #[derive(Debug)]
 pub struct Table<T> {
-    holders: HashMap<usize, Holder<T>>,
-    definitions: HashMap<u32, Definition>,
-    by_contents: HashMap<Digest, u32>,
+    holders: HashTable<Holder<T>>,
+    definitions: Vec<Definition>,
+    free: Vec<u32>,
+    by_contents: HashTable<u32>,
     next: u32,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Table<T> {
         Table {
-            holders: HashMap::new(),
-            definitions: HashMap::new(),
-            by_contents: HashMap::new(),
+            holders: HashTable::new(),
+            definitions: Vec::new(),
+            free: Vec::new(),
+            by_contents: HashTable::new(),
             next: 0,
         }
     }
 }
 
+fn address_hash<T>(address: *const T) -> u64 {
+    FixedState::default().hash_one(address.addr())
+}
+
 impl<T: Digestible> Table<T> {
-    /// Number of definitions that readers keep, those without a holder included.
+    /// Entries that a sweep could free: holders, and definitions that readers keep.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.definitions.len()
+        self.holders.len().max(self.by_contents.len())
+    }
+
+    fn slot_of(&self, holder: &Arc<T>) -> Option<u32> {
+        let address = Arc::as_ptr(holder);
+        let found = self.holders.find(address_hash(address), |own| {
+            std::ptr::eq(own.weak.as_ptr(), address)
+        });
+        found.map(|own| own.slot)
     }
 
     /// The id of `holder`, if it has one.
     #[must_use]
     pub fn get(&self, holder: &Arc<T>) -> Option<u32> {
-        let known = self.holders.get(&Arc::as_ptr(holder).addr())?;
-        Some(known.id)
+        let slot = self.slot_of(holder)?;
+        Some(self.definitions[slot as usize].id)
     }
 
     /// The id of `holder`, given now if need be, and whether to write its definition. `key` is
@@ -107,53 +150,116 @@ impl<T: Digestible> Table<T> {
         place: Place,
         again: bool,
     ) -> (u32, bool) {
-        let id = match self.get(holder) {
-            Some(id) => id,
+        let slot = match self.slot_of(holder) {
+            Some(slot) => slot,
             None => self.hold(holder, holder.digest(seed, key)),
         };
-        let known = self.definitions.get_mut(&id);
-        (id, known.is_some_and(|own| own.copies.due(place, again)))
+        let definition = &mut self.definitions[slot as usize];
+        (definition.id, definition.copies.due(place, again))
     }
 
-    /// Notes a new holder of contents, known or not; returns their id.
+    /// Notes a new holder of contents, known or not; returns the place of their definition.
     fn hold(&mut self, holder: &Arc<T>, digest: Digest) -> u32 {
-        let next = &mut self.next;
-        let id = *self.by_contents.entry(digest).or_insert_with(|| {
-            *next += 1;
-            *next - 1
-        });
-        let definition = self.definitions.entry(id).or_insert(Definition {
-            digest,
-            copies: Copies::default(),
-            holders: 0,
-        });
-        definition.holders += 1;
+        let definitions = &self.definitions;
+        let same = |slot: &u32| definitions[*slot as usize].digest == digest;
+        let known = self.by_contents.find(digest[0], same).copied();
+        let slot = known.unwrap_or_else(|| self.add(digest));
+        self.definitions[slot as usize].holders += 1;
         let weak = Arc::downgrade(holder);
+        let hash = |own: &Holder<T>| address_hash(own.weak.as_ptr());
         self.holders
-            .insert(Arc::as_ptr(holder).addr(), Holder { weak, id });
-        id
+            .insert_unique(address_hash(weak.as_ptr()), Holder { weak, slot }, hash);
+        slot
+    }
+
+    fn add(&mut self, digest: Digest) -> u32 {
+        let definition = Definition {
+            digest,
+            id: self.next,
+            holders: 0,
+            copies: Copies::default(),
+        };
+        self.next += 1;
+        let slot = if let Some(slot) = self.free.pop() {
+            self.definitions[slot as usize] = definition;
+            slot
+        } else {
+            self.definitions.push(definition);
+            narrow(self.definitions.len() as u64 - 1)
+        };
+        let definitions = &self.definitions;
+        self.by_contents.insert_unique(digest[0], slot, |slot| {
+            definitions[*slot as usize].digest[0]
+        });
+        slot
     }
 
     /// Lets go of holders that are gone, and of definitions that nobody holds any more; returns
     /// the ids of those in ascending order.
     pub fn sweep(&mut self) -> Vec<u32> {
-        let dead = self
-            .holders
-            .extract_if(|_, holder| holder.weak.strong_count() == 0);
-        for (_, holder) in dead {
-            if let Some(definition) = self.definitions.get_mut(&holder.id) {
-                definition.holders -= 1;
-            }
-        }
-        let unheld = self
-            .definitions
-            .extract_if(|_, definition| definition.holders == 0);
+        let definitions = &mut self.definitions;
+        self.holders.retain(|holder| {
+            let alive = holder.weak.strong_count() > 0;
+            definitions[holder.slot as usize].holders -= u32::from(!alive);
+            alive
+        });
         let mut ids = Vec::new();
-        for (id, definition) in unheld {
-            self.by_contents.remove(&definition.digest);
-            ids.push(id);
-        }
+        let free = &mut self.free;
+        self.by_contents.retain(|slot| {
+            let definition = &definitions[*slot as usize];
+            if definition.holders == 0 {
+                ids.push(definition.id);
+                free.push(*slot);
+            }
+            definition.holders > 0
+        });
         ids.sort_unstable();
         ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::metadata::Family;
+
+    fn family(name: &str) -> Arc<Family> {
+        Arc::new(Family {
+            name: name.into(),
+            ..Family::default()
+        })
+    }
+
+    fn define(table: &mut Table<Family>, seed: &Seed, holder: &Arc<Family>) -> (u32, bool) {
+        table.define(seed, holder, (), Place::default(), false)
+    }
+
+    #[test]
+    fn an_id_lasts_until_a_sweep_finds_no_holder() {
+        let (mut table, seed) = (Table::default(), Seed::default());
+        let (one, two) = (family("a"), family("b"));
+        assert_eq!(define(&mut table, &seed, &one), (0, true));
+        assert_eq!(define(&mut table, &seed, &two), (1, true));
+        assert_eq!(define(&mut table, &seed, &family("a")), (0, false));
+        assert_eq!(table.sweep(), [0u32; 0], "the first one is alive");
+        drop(one);
+        assert_eq!(define(&mut table, &seed, &family("a")), (0, false));
+        assert_eq!(table.sweep(), [0]);
+        assert_eq!(define(&mut table, &seed, &family("a")), (2, true));
+        assert_eq!(table.get(&two), Some(1));
+    }
+
+    #[test]
+    fn copies_are_due_until_one_is_far_from_the_first() {
+        let mut copies = Copies::default();
+        let far = limits::DEFINITION_COPY_DISTANCE;
+        let mut due = |frame, offset, again| copies.due(Place { frame, offset }, again);
+        assert!(due(3, 5_000, false));
+        assert!(!due(3, 5_000, true), "the same frame");
+        assert!(!due(4, 6_000, false), "nobody asks");
+        assert!(due(4, 6_000, true));
+        assert!(due(5, 4_999 + far, true), "not far enough");
+        assert!(due(6, 5_000 + far + UNIT, true));
+        assert!(!due(7, 90_000, true), "one is far enough");
     }
 }
