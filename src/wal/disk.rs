@@ -20,7 +20,7 @@ use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
 
 /// A place in the segments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DiskCursor {
     open: Option<Open>,
     decoder: Decoder,
@@ -44,13 +44,27 @@ struct Open {
 }
 
 impl DiskCursor {
+    /// A cursor that begins wherever it is asked to.
+    #[must_use]
+    pub fn new(log: &Log) -> DiskCursor {
+        DiskCursor {
+            open: None,
+            decoder: Decoder::new(log.chunks.clone()),
+            ready: VecDeque::new(),
+            after: Sequence::ZERO,
+            seen: (0, 0),
+            failures: 0,
+            unopenable: 0,
+        }
+    }
+
     /// The first readable block after `after`; none at the end of what is on disk.
     ///
     /// # Errors
     /// When the disk cannot be read. After a few errors at one place that place counts as damaged.
     pub fn next(&mut self, log: &Log, after: Sequence) -> io::Result<Option<Arc<ScrapeBlock>>> {
         if after < self.after {
-            *self = DiskCursor::default();
+            *self = DiskCursor::new(log);
         }
         self.after = after;
         loop {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::codec::living::LivingChunks;
 use super::core::Core;
 use super::error::OpenError;
 use super::log::Log;
@@ -84,6 +85,7 @@ pub fn open(
         segments_dir,
         ring: Mutex::new(Ring::new(found.last.next(), options.ring_bytes)),
         catalog: Mutex::new(found.catalog),
+        chunks: LivingChunks::default(),
         metrics: Metrics::new(registry),
         clock,
     });

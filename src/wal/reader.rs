@@ -67,8 +67,9 @@ impl BlockSource for LogReader {
         }
         loop {
             let version = self.log.catalog.lock().version;
-            let disk = self.disk.get_or_insert_default();
-            if let Some(block) = disk.next(&self.log, after)? {
+            let log = &self.log;
+            let disk = self.disk.get_or_insert_with(|| DiskCursor::new(log));
+            if let Some(block) = disk.next(log, after)? {
                 if block.sequence == wanted {
                     return Ok(Next::Block(block));
                 }

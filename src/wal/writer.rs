@@ -93,10 +93,10 @@ impl Writer {
             synced: from.last,
         };
         let mut writer = Writer {
+            encoder: Encoder::new(log.chunks.clone()),
             log,
             budget,
             sync_interval,
-            encoder: Encoder::default(),
             deflater: Deflater::default(),
             bodies: Bodies::default(),
             waiting_since: None,

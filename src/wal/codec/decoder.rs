@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::definition::{self, ListParts};
 use super::encoder::{EPOCH, KEY};
 use super::interner::Interner;
+use super::living::LivingChunks;
 use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
 use crate::bytes::cursor::Cursor;
@@ -109,6 +110,15 @@ struct BlockHead {
 }
 
 impl Decoder {
+    /// A decoder that takes living chunks for equal ones that it reads.
+    #[must_use]
+    pub fn new(living: LivingChunks) -> Decoder {
+        Decoder {
+            interner: Interner::new(living),
+            ..Decoder::default()
+        }
+    }
+
     /// Begins a segment. Series that were known in the last one keep their identity, so that
     /// whoever caches by it goes on.
     pub fn begin_segment(&mut self) {
@@ -195,12 +205,18 @@ impl Decoder {
             }
             tag::CHUNK => {
                 if let Some(chunk) = chunk::take(payload) {
-                    self.chunks.entry(chunk.id).or_insert(Part::Parked(chunk));
+                    let id = chunk.id;
+                    self.chunks.entry(id).or_insert(Part::Parked(chunk));
+                    // At once where possible: a living chunk takes the place of its text.
+                    let _waits = self.chunk(id);
                 }
             }
             tag::LIST => {
                 if let Some(list) = definition::take_list(payload) {
-                    self.lists.entry(list.id).or_insert(Part::Parked(list));
+                    let id = list.id;
+                    self.lists.entry(id).or_insert(Part::Parked(list));
+                    // What it is made of may be forgotten before a block needs it.
+                    let _waits = self.list(id);
                 }
             }
             _ => return false,
@@ -219,8 +235,12 @@ impl Decoder {
             Some(id) => Some(Arc::clone(self.families.get(&id)?)),
             None => None,
         };
+        let family_id = definition.family;
         let chunk = self.interner.chunk(definition.series.finish(family));
         *part = Part::Ready(Arc::clone(&chunk));
+        if let (Some(id), Some(living)) = (family_id, chunk.family()) {
+            self.families.insert(id, Arc::clone(living));
+        }
         Some(chunk)
     }
 

@@ -40,11 +40,10 @@ impl Digestible for Family {
 }
 
 impl Digestible for SeriesChunk {
-    /// Local id of the family.
-    type Key<'a> = Option<u32>;
+    type Key<'a> = ();
 
-    fn digest(&self, seed: &Seed, family: Option<u32>) -> Digest {
-        seed.digest((family, self.parts()))
+    fn digest(&self, seed: &Seed, (): ()) -> Digest {
+        seed.digest((self.family(), self.parts()))
     }
 }
 
@@ -59,30 +58,37 @@ impl Digestible for SeriesList {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::series::ChunkBuilder;
 
     #[test]
     fn equal_contents_have_one_digest_and_others_another() {
-        let chunk = |series: &[&[(&str, &str)]]| {
+        let chunk = |family: Option<&str>, series: &[&[(&str, &str)]]| {
             let mut builder = ChunkBuilder::default();
             for labels in series {
                 builder.push(labels.iter().copied());
             }
-            builder.finish(None)
+            let family = family.map(|name| Family {
+                name: name.into(),
+                ..Family::default()
+            });
+            builder.finish(family.map(Arc::new))
         };
         let seed = Seed::default();
         let digests = [
-            chunk(&[&[("a", "1")], &[("b", "2")]]).digest(&seed, None),
-            chunk(&[&[("a", "1"), ("b", "2")]]).digest(&seed, None),
-            chunk(&[&[("a", "1")], &[("b", "2")]]).digest(&seed, Some(0)),
-            chunk(&[&[("b", "2")], &[("a", "1")]]).digest(&seed, None),
+            chunk(None, &[&[("a", "1")], &[("b", "2")]]).digest(&seed, ()),
+            chunk(None, &[&[("a", "1"), ("b", "2")]]).digest(&seed, ()),
+            chunk(Some("a"), &[&[("a", "1")], &[("b", "2")]]).digest(&seed, ()),
+            chunk(None, &[&[("b", "2")], &[("a", "1")]]).digest(&seed, ()),
         ];
         for (index, digest) in digests.iter().enumerate() {
             assert!(!digests[..index].contains(digest), "{index}");
         }
-        let again = chunk(&[&[("a", "1")], &[("b", "2")]]).digest(&seed, None);
+        let series: &[&[(&str, &str)]] = &[&[("a", "1")], &[("b", "2")]];
+        let again = chunk(None, series).digest(&seed, ());
         assert_eq!(again, digests[0]);
-        assert_ne!(again, chunk(&[]).digest(&Seed::default(), None));
+        assert_ne!(again, chunk(None, series).digest(&Seed::default(), ()));
     }
 }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::body::{BlockMark, Bodies, PAYLOAD_BYTES_MAX};
 use super::definition::{self, Forgotten, ListParts};
-use super::digest::Seed;
+use super::living::LivingChunks;
 use super::tables::{Copies, Place, Table};
 use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
@@ -60,7 +60,7 @@ struct Last {
 #[derive(Debug, Default)]
 pub struct Encoder {
     families: Table<Family>,
-    chunks: Table<SeriesChunk>,
+    chunks: LivingChunks,
     lists: Table<SeriesList>,
     targets: HashMap<u64, Target>,
     next_target: u32,
@@ -71,7 +71,6 @@ pub struct Encoder {
     values: Vec<u8>,
     payload: Vec<u8>,
     size: Size,
-    seed: Seed,
 }
 
 /// A list as the segment names it.
@@ -93,6 +92,15 @@ pub struct Size {
 }
 
 impl Encoder {
+    /// An encoder that shares the chunks it defines.
+    #[must_use]
+    pub fn new(chunks: LivingChunks) -> Encoder {
+        Encoder {
+            chunks,
+            ..Encoder::default()
+        }
+    }
+
     /// Size of the segment so far.
     #[must_use]
     pub fn size(&self) -> Size {
@@ -102,7 +110,7 @@ impl Encoder {
     /// Begins a segment: everything is defined again and every target's next block is a key.
     pub fn begin_segment(&mut self) {
         self.families = Table::default();
-        self.chunks = Table::default();
+        self.chunks.clear();
         self.lists = Table::default();
         self.next_target = 0;
         self.idle.clear();
@@ -204,7 +212,6 @@ impl Encoder {
             },
             again: is_key,
             next: block.sequence,
-            seed: &self.seed,
             bodies,
             payload: &mut self.payload,
             written: 0,
@@ -220,11 +227,13 @@ impl Encoder {
         })?;
         let mut ids = Vec::with_capacity(block.series.chunks().len());
         for chunk in block.series.chunks() {
-            ids.push(writer.chunk(&mut self.families, &mut self.chunks, chunk)?);
+            ids.push(writer.chunk(&mut self.families, &self.chunks, chunk)?);
         }
         let key = (*local, ids.as_slice());
         let (place, list) = (writer.place, &block.series);
-        let (id, due) = self.lists.define(&self.seed, list, key, place, is_key);
+        let (id, due) = self
+            .lists
+            .define(self.chunks.seed(), list, key, place, is_key);
         let parts = ListParts {
             id,
             target: *local,
@@ -335,7 +344,6 @@ struct DefinitionWriter<'a> {
     place: Place,
     again: bool,
     next: Sequence,
-    seed: &'a Seed,
     bodies: &'a mut Bodies,
     payload: &'a mut Vec<u8>,
     written: u64,
@@ -364,19 +372,18 @@ impl DefinitionWriter<'_> {
     fn chunk(
         &mut self,
         families: &mut Table<Family>,
-        chunks: &mut Table<SeriesChunk>,
+        chunks: &LivingChunks,
         chunk: &Arc<SeriesChunk>,
     ) -> Result<u32, TooLarge> {
         let mut family_id = None;
         if let Some(family) = chunk.family() {
-            let (id, due) = families.define(self.seed, family, (), self.place, self.again);
+            let (id, due) = families.define(chunks.seed(), family, (), self.place, self.again);
             self.put(due, tag::FAMILY, |out| {
                 definition::put_family(out, id, family);
             })?;
             family_id = Some(id);
         }
-        let (place, again) = (self.place, self.again);
-        let (id, due) = chunks.define(self.seed, chunk, family_id, place, again);
+        let (id, due) = chunks.define(chunk, self.place, self.again);
         self.put(due, tag::CHUNK, |out| chunk::put(out, id, family_id, chunk))?;
         Ok(id)
     }

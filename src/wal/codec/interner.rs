@@ -1,24 +1,36 @@
 //! Keeps the identity of series from one segment to the next.
 //!
 //! A decoder builds chunks and lists anew in every segment. Whoever caches by address (write
-//! relabelling does) would begin anew too, so equal contents give the old `Arc` back.
+//! relabelling does) would begin anew too, so equal contents give the old `Arc` back: that of a
+//! living chunk, else that of the segment before.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
+use super::living::LivingChunks;
 use crate::model::series::{SeriesChunk, SeriesList, TargetIdentity};
 
 /// Chunks and lists of the segment before. A collision of hashes only costs a copy.
 #[derive(Debug, Default)]
 pub struct Interner {
+    living: LivingChunks,
     chunks: HashMap<u64, Arc<SeriesChunk>>,
     lists: HashMap<u64, Arc<SeriesList>>,
     hasher: DefaultHashBuilder,
 }
 
 impl Interner {
+    /// An interner that knows the chunks of a writer.
+    #[must_use]
+    pub fn new(living: LivingChunks) -> Interner {
+        Interner {
+            living,
+            ..Interner::default()
+        }
+    }
+
     /// Replaces what is remembered.
     pub fn keep(
         &mut self,
@@ -53,9 +65,12 @@ impl Interner {
         hasher.finish()
     }
 
-    /// The remembered chunk that equals `chunk`, or `chunk`.
+    /// The living or remembered chunk that equals `chunk`, or `chunk`.
     #[must_use]
     pub fn chunk(&self, chunk: SeriesChunk) -> Arc<SeriesChunk> {
+        if let Some(living) = self.living.like(&chunk) {
+            return living;
+        }
         match self.chunks.get(&self.chunk_hash(&chunk)) {
             Some(known) if **known == chunk => Arc::clone(known),
             _ => Arc::new(chunk),

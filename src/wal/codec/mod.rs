@@ -10,6 +10,7 @@ pub mod definition;
 pub mod digest;
 pub mod encoder;
 pub mod interner;
+pub mod living;
 pub mod side;
 pub mod spans;
 pub mod tables;

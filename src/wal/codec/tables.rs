@@ -2,9 +2,9 @@
 //!
 //! Found by address first, which costs nothing per label, then by contents: a family whose series
 //! come and go gets its old definition back, which on exporters with expiring series is most of
-//! what a log would write otherwise. A holder is kept as a `Weak`, which keeps the address taken but
+//! what a log would write otherwise. The latest holder is kept as a `Weak`, which keeps the address taken but
 //! not the contents, so that the log never keeps labels alive that nobody scrapes any more;
-//! contents are kept as a [`Digest`]. A definition costs about sixty bytes here.
+//! contents are kept as a [`Digest`]. A definition costs about fifty bytes here.
 
 use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
@@ -75,29 +75,23 @@ impl Copies {
     }
 }
 
-/// Who holds a definition's contents now.
-#[derive(Debug)]
-struct Holder<T> {
-    weak: Weak<T>,
-    slot: u32,
-}
-
 /// A definition in the segment.
 #[derive(Debug)]
-struct Definition {
+struct Definition<T> {
+    /// Who has the contents, or had them last.
+    holder: Weak<T>,
     digest: Digest,
     id: u32,
-    /// Living holders at the last sweep, and those that came since. Zero: the place is free.
-    holders: u32,
     copies: Copies,
 }
 
 /// Definitions of one kind in the segment being written.
 #[derive(Debug)]
 pub struct Table<T> {
-    holders: HashTable<Holder<T>>,
-    definitions: Vec<Definition>,
+    definitions: Vec<Definition<T>>,
+    /// Places in `definitions` that are free.
     free: Vec<u32>,
+    by_address: HashTable<u32>,
     by_contents: HashTable<u32>,
     next: u32,
 }
@@ -105,9 +99,9 @@ pub struct Table<T> {
 impl<T> Default for Table<T> {
     fn default() -> Table<T> {
         Table {
-            holders: HashTable::new(),
             definitions: Vec::new(),
             free: Vec::new(),
+            by_address: HashTable::new(),
             by_contents: HashTable::new(),
             next: 0,
         }
@@ -119,18 +113,24 @@ fn address_hash<T>(address: *const T) -> u64 {
 }
 
 impl<T: Digestible> Table<T> {
-    /// Entries that a sweep could free: holders, and definitions that readers keep.
+    /// Number of definitions that readers keep.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.holders.len().max(self.by_contents.len())
+        self.by_address.len()
     }
 
     fn slot_of(&self, holder: &Arc<T>) -> Option<u32> {
         let address = Arc::as_ptr(holder);
-        let found = self.holders.find(address_hash(address), |own| {
-            std::ptr::eq(own.weak.as_ptr(), address)
-        });
-        found.map(|own| own.slot)
+        let same = |slot: &u32| {
+            let own = &self.definitions[*slot as usize];
+            std::ptr::eq(own.holder.as_ptr(), address)
+        };
+        self.by_address.find(address_hash(address), same).copied()
+    }
+
+    fn slot_with(&self, digest: Digest) -> Option<u32> {
+        let same = |slot: &u32| self.definitions[*slot as usize].digest == digest;
+        self.by_contents.find(digest[0], same).copied()
     }
 
     /// The id of `holder`, if it has one.
@@ -138,6 +138,13 @@ impl<T: Digestible> Table<T> {
     pub fn get(&self, holder: &Arc<T>) -> Option<u32> {
         let slot = self.slot_of(holder)?;
         Some(self.definitions[slot as usize].id)
+    }
+
+    /// Who holds those contents, if somebody does.
+    #[must_use]
+    pub fn holder(&self, digest: Digest) -> Option<Arc<T>> {
+        let slot = self.slot_with(digest)?;
+        self.definitions[slot as usize].holder.upgrade()
     }
 
     /// The id of `holder`, given now if need be, and whether to write its definition. `key` is
@@ -150,33 +157,43 @@ impl<T: Digestible> Table<T> {
         place: Place,
         again: bool,
     ) -> (u32, bool) {
-        let slot = match self.slot_of(holder) {
-            Some(slot) => slot,
-            None => self.hold(holder, holder.digest(seed, key)),
-        };
+        let known = self.slot_of(holder);
+        let slot = known.unwrap_or_else(|| self.hold(holder, holder.digest(seed, key)));
         let definition = &mut self.definitions[slot as usize];
+        // Key blocks since its first copy had no reason for a second one while nobody held it.
+        let again = again || known.is_none();
         (definition.id, definition.copies.due(place, again))
     }
 
-    /// Notes a new holder of contents, known or not; returns the place of their definition.
+    /// Notes a new holder of contents, known or not; returns the place of their definition. One that
+    /// is alive still (a block in memory, or a target that exposes the same) is found by contents
+    /// when it is asked for again, which is at key blocks.
     fn hold(&mut self, holder: &Arc<T>, digest: Digest) -> u32 {
+        let slot = if let Some(slot) = self.slot_with(digest) {
+            self.forget_address(slot);
+            self.definitions[slot as usize].holder = Arc::downgrade(holder);
+            slot
+        } else {
+            self.add(holder, digest)
+        };
         let definitions = &self.definitions;
-        let same = |slot: &u32| definitions[*slot as usize].digest == digest;
-        let known = self.by_contents.find(digest[0], same).copied();
-        let slot = known.unwrap_or_else(|| self.add(digest));
-        self.definitions[slot as usize].holders += 1;
-        let weak = Arc::downgrade(holder);
-        let hash = |own: &Holder<T>| address_hash(own.weak.as_ptr());
-        self.holders
-            .insert_unique(address_hash(weak.as_ptr()), Holder { weak, slot }, hash);
+        let hash = |slot: &u32| address_hash(definitions[*slot as usize].holder.as_ptr());
+        self.by_address.insert_unique(hash(&slot), slot, hash);
         slot
     }
 
-    fn add(&mut self, digest: Digest) -> u32 {
+    fn forget_address(&mut self, slot: u32) {
+        let hash = address_hash(self.definitions[slot as usize].holder.as_ptr());
+        if let Ok(entry) = self.by_address.find_entry(hash, |own| *own == slot) {
+            entry.remove();
+        }
+    }
+
+    fn add(&mut self, holder: &Arc<T>, digest: Digest) -> u32 {
         let definition = Definition {
+            holder: Arc::downgrade(holder),
             digest,
             id: self.next,
-            holders: 0,
             copies: Copies::default(),
         };
         self.next += 1;
@@ -188,30 +205,29 @@ impl<T: Digestible> Table<T> {
             narrow(self.definitions.len() as u64 - 1)
         };
         let definitions = &self.definitions;
-        self.by_contents.insert_unique(digest[0], slot, |slot| {
-            definitions[*slot as usize].digest[0]
-        });
+        let hash = |slot: &u32| definitions[*slot as usize].digest[0];
+        self.by_contents.insert_unique(digest[0], slot, hash);
         slot
     }
 
-    /// Lets go of holders that are gone, and of definitions that nobody holds any more; returns
-    /// the ids of those in ascending order.
+    /// Lets go of definitions that nobody holds any more; returns their ids in ascending order.
     pub fn sweep(&mut self) -> Vec<u32> {
         let definitions = &mut self.definitions;
-        self.holders.retain(|holder| {
-            let alive = holder.weak.strong_count() > 0;
-            definitions[holder.slot as usize].holders -= u32::from(!alive);
-            alive
-        });
+        let alive = |own: &Definition<T>| own.holder.strong_count() > 0;
+        self.by_contents
+            .retain(|slot| alive(&definitions[*slot as usize]));
         let mut ids = Vec::new();
         let free = &mut self.free;
-        self.by_contents.retain(|slot| {
-            let definition = &definitions[*slot as usize];
-            if definition.holders == 0 {
-                ids.push(definition.id);
+        self.by_address.retain(|slot| {
+            let own = &mut definitions[*slot as usize];
+            let alive = alive(own);
+            if !alive {
+                // The address may be used again.
+                own.holder = Weak::new();
+                ids.push(own.id);
                 free.push(*slot);
             }
-            definition.holders > 0
+            alive
         });
         ids.sort_unstable();
         ids
@@ -221,31 +237,40 @@ impl<T: Digestible> Table<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::metadata::Family;
+    use crate::model::series::{ChunkBuilder, SeriesChunk};
 
-    fn family(name: &str) -> Arc<Family> {
-        Arc::new(Family {
-            name: name.into(),
-            ..Family::default()
-        })
+    fn chunk(name: &str) -> Arc<SeriesChunk> {
+        let mut series = ChunkBuilder::default();
+        series.push([("__name__", name)]);
+        Arc::new(series.finish(None))
     }
 
-    fn define(table: &mut Table<Family>, seed: &Seed, holder: &Arc<Family>) -> (u32, bool) {
-        table.define(seed, holder, (), Place::default(), false)
+    /// Defines in the given frame.
+    fn define(
+        table: &mut Table<SeriesChunk>,
+        seed: &Seed,
+        holder: &Arc<SeriesChunk>,
+        frame: u64,
+    ) -> (u32, bool) {
+        let place = Place { frame, offset: 0 };
+        table.define(seed, holder, (), place, false)
     }
 
     #[test]
     fn an_id_lasts_until_a_sweep_finds_no_holder() {
         let (mut table, seed) = (Table::default(), Seed::default());
-        let (one, two) = (family("a"), family("b"));
-        assert_eq!(define(&mut table, &seed, &one), (0, true));
-        assert_eq!(define(&mut table, &seed, &two), (1, true));
-        assert_eq!(define(&mut table, &seed, &family("a")), (0, false));
-        assert_eq!(table.sweep(), [0u32; 0], "the first one is alive");
-        drop(one);
-        assert_eq!(define(&mut table, &seed, &family("a")), (0, false));
+        let (one, two) = (chunk("a"), chunk("b"));
+        assert_eq!(define(&mut table, &seed, &one, 0), (0, true));
+        assert_eq!(define(&mut table, &seed, &two, 0), (1, true));
+        let twin = chunk("a");
+        assert_eq!(define(&mut table, &seed, &twin, 0), (0, false));
+        assert_eq!(table.sweep(), [0u32; 0], "the twin is alive");
+        assert_eq!((table.get(&one), table.get(&twin)), (None, Some(0)));
+        drop(twin);
+        // Back after its frame may have been damaged: a second copy.
+        assert_eq!(define(&mut table, &seed, &chunk("a"), 1), (0, true));
         assert_eq!(table.sweep(), [0]);
-        assert_eq!(define(&mut table, &seed, &family("a")), (2, true));
+        assert_eq!(define(&mut table, &seed, &one, 1), (2, true));
         assert_eq!(table.get(&two), Some(1));
     }
 
