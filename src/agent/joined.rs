@@ -15,13 +15,13 @@ use super::options::RunOptions;
 use super::self_metrics::LifeMetrics;
 use super::settings::{self, Settings};
 use super::sink::LogSink;
-use super::timekeeper::{Change, Timekeeper};
+use super::timekeeper::{self, Change, Timekeeper};
 use super::view::{LifeStatus, Request, View};
 use crate::discovery::{self, DiscoveryEnv, DiscoveryHandle};
 use crate::limits;
 use crate::model::block::EpochId;
 use crate::model::time::Wall;
-use crate::model::timeline::EpochClock;
+use crate::model::timeline::{Epoch, EpochClock};
 use crate::net::resolve::Resolver;
 use crate::net::server::{self, ServerHandle};
 use crate::remote::metrics::Incoming;
@@ -185,6 +185,7 @@ impl Joined {
             Some(Change::Froze(epoch)) => {
                 log::info!(component = "clock", epoch = epoch.id.0; "The wall clock is believed now; sending begins");
                 self.wal.begin_epoch(epoch);
+                settle_past(&self.wal, epoch);
                 self.epoch.publish(self.timekeeper.clock());
             }
         }
@@ -298,18 +299,33 @@ fn open_log(
         .map_err(|error| Failure::runtime("log", error))
 }
 
+/// Once this process knows the time, fixes that of earlier ones which never did: their samples could
+/// never be sent otherwise.
+fn settle_past(wal: &Wal, current: Epoch) {
+    let timeline = wal.timeline().load();
+    let is_open = |epoch: &Epoch| timeline.get(epoch.id).is_some_and(|own| !own.frozen);
+    let settled = timekeeper::settle(&wal.past().open_epochs, current);
+    for epoch in settled
+        .into_iter()
+        .filter(|own| current.frozen && is_open(own))
+    {
+        log::warn!(component = "clock", epoch = epoch.id.0;
+            "Samples of an earlier run without a clock are sent as if it had ended just before this one");
+        wal.begin_epoch(epoch);
+    }
+}
+
 /// Begins this process's first epoch.
 fn begin_time(wal: &Wal, clock: &dyn Clock) -> (Timekeeper, Published<EpochClock>) {
     let last = wal.last_epoch();
     let id = last.map_or(EpochId(0), |epoch| epoch.id);
-    let newest = last
-        .filter(|epoch| epoch.frozen)
-        .map_or(Wall(i64::MIN), |epoch| epoch.base_wall);
+    let newest = wal.past().latest.unwrap_or(Wall(i64::MIN));
     let (keeper, epoch) = Timekeeper::start(clock.mono(), clock.wall(), id, newest);
     if let Some(doubt) = keeper.doubt() {
         log::warn!(component = "clock", reason = format!("{doubt:?}"); "The wall clock cannot be right; samples are kept and sent once it is");
     }
     wal.begin_epoch(epoch);
+    settle_past(wal, epoch);
     let published = Published::new(keeper.clock());
     (keeper, published)
 }

@@ -108,10 +108,30 @@ impl Timekeeper {
     }
 }
 
+/// Mappings for epochs of earlier processes that ended before their clocks were right, oldest
+/// first with the offset of their latest scrape. When they really ran nobody knows any more; they
+/// are taken to have ended, one after the other, right before `current`, which is frozen. So the
+/// order stays, and a sample is late by the time that the machine was off.
+#[must_use]
+pub fn settle(open: &[(EpochId, i64)], current: Epoch) -> Vec<Epoch> {
+    let mut end = current.base_wall.0;
+    let newest_first = open.iter().rev().map(|(id, lasted)| {
+        end -= lasted + 1;
+        Epoch {
+            id: *id,
+            base_wall: Wall(end),
+            frozen: true,
+        }
+    });
+    newest_first.collect()
+}
+
 fn doubt(wall: Wall, newest_in_log: Wall) -> Option<Doubt> {
+    // A clock that is being slewed may lie a little behind what it showed before.
+    let tolerance = i64::try_from(limits::CLOCK_STEP_MIN.as_millis()).unwrap_or(0);
     if wall.0 < limits::CLOCK_PLAUSIBLE_AFTER_MS {
         Some(Doubt::BeforeBuild)
-    } else if wall < newest_in_log {
+    } else if wall.0.saturating_add(tolerance) < newest_in_log.0 {
         Some(Doubt::BeforeLog)
     } else {
         None
@@ -171,6 +191,25 @@ mod tests {
         };
         assert_eq!(keeper.tick(at(9000), TODAY), Some(Change::Froze(corrected)));
         assert_eq!(keeper.doubt(), None);
+    }
+
+    #[test]
+    fn a_clock_slightly_behind_the_log_is_believed() {
+        assert!(start(TODAY, Wall(TODAY.0 + 1000)).1.frozen);
+        assert!(!start(TODAY, Wall(TODAY.0 + 1001)).1.frozen);
+    }
+
+    #[test]
+    fn epochs_of_lost_clocks_end_right_before_the_present_one() {
+        let (_, current) = start(TODAY, Wall(0));
+        let settled = settle(&[(EpochId(4), 60_000), (EpochId(6), 5_000)], current);
+        let epoch = |id, base| Epoch {
+            id: EpochId(id),
+            base_wall: Wall(base),
+            frozen: true,
+        };
+        let six = TODAY.0 - 5_001;
+        assert_eq!(settled, [epoch(6, six), epoch(4, six - 60_001)]);
     }
 
     #[test]

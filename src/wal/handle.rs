@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::core::LogStatus;
 use super::error::OpenError;
 use super::log::Log;
-use super::open::{self, Options};
+use super::open::{self, Options, Past};
 use super::positions::Totals;
 use super::queues::Queues;
 use super::reader::LogReader;
@@ -36,6 +36,7 @@ pub struct Wal {
     log: Arc<Log>,
     queues: Arc<Queues>,
     timeline: Published<Timeline>,
+    past: Past,
     status: Published<LogStatus>,
     thread: JoinHandle<()>,
     _lock: Box<dyn HeldLock>,
@@ -138,6 +139,7 @@ pub fn open(
         log: opened.log,
         queues: opened.queues,
         timeline: opened.timeline,
+        past: opened.past,
         status,
         thread,
         _lock: opened.lock,
@@ -181,6 +183,12 @@ impl Wal {
     #[must_use]
     pub fn timeline(&self) -> Published<Timeline> {
         self.timeline.clone()
+    }
+
+    /// What the log knew of time when it was opened.
+    #[must_use]
+    pub fn past(&self) -> &Past {
+        &self.past
     }
 
     /// The newest epoch; a new one takes the next id.

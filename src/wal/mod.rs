@@ -44,5 +44,5 @@ mod tests;
 pub use self::core::LogStatus;
 pub use self::error::OpenError;
 pub use self::handle::{Appender, Queue, Registration, Wal, open};
-pub use self::open::Options;
+pub use self::open::{Options, Past};
 pub use self::positions::Totals;

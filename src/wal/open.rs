@@ -16,6 +16,8 @@ use super::recover::recover;
 use super::ring::Ring;
 use super::writer::{Beginning, Writer};
 use crate::limits;
+use crate::model::block::EpochId;
+use crate::model::time::Wall;
 use crate::model::timeline::Timeline;
 use crate::sys::clock::Clock;
 use crate::sys::fs::{HeldLock, Storage};
@@ -36,6 +38,16 @@ pub struct Options {
     pub ring_bytes: usize,
 }
 
+/// What a log knows of time before it was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// Wall time of the latest scrape in it, if its epoch was frozen.
+    pub latest: Option<Wall>,
+    /// Epochs that were never frozen and the offsets of their latest scrapes in milliseconds,
+    /// oldest first.
+    pub open_epochs: Vec<(EpochId, i64)>,
+}
+
 /// An open log without its thread.
 #[derive(Debug)]
 pub struct Opened {
@@ -49,6 +61,8 @@ pub struct Opened {
     pub core: Core,
     /// The epochs.
     pub timeline: Published<Timeline>,
+    /// What the log knows of time before this start.
+    pub past: Past,
     /// Damaged places found in the newest segment.
     pub damaged: u64,
     /// Bytes of a torn write at its end.
@@ -99,6 +113,11 @@ pub fn open(
     log.metrics.corruptions.add(found.damaged as f64);
     let budget = options.budget_bytes.max(limits::LOG_BYTES_MIN);
     let timeline = Published::new(found.timeline.clone());
+    let latest = found.latest;
+    let past = Past {
+        latest: latest.and_then(|(epoch, offset)| found.timeline.resolve(epoch, offset)),
+        open_epochs: found.open_epochs,
+    };
     let beginning = Beginning {
         last,
         next_segment: found.next_segment,
@@ -121,6 +140,7 @@ pub fn open(
         queues,
         core,
         timeline,
+        past,
         damaged: found.damaged,
         torn_bytes: found.torn_bytes,
     })

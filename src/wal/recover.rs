@@ -1,13 +1,13 @@
 //! Opens a log after whatever happened: what is there, and which numbers come next.
 //!
-//! Reads the headers of all segments and the newest segment whole; the one before only if the
-//! newest lost its epochs. Changes nothing but the removal of segment files that hold no frame.
+//! Reads the headers of all segments and the newest segment whole; older ones only if the newest
+//! lost its epochs, or if an epoch in them was never frozen. Changes nothing but the removal of segment files that hold no frame.
 //! Running it again gives the same answer.
 
 use std::io;
 use std::path::Path;
 
-use super::codec::decoder::Decoder;
+use super::codec::decoder::{self, Decoder};
 use super::error::OpenError;
 use super::format::header::{HEADER_BYTES, HeaderError, SegmentHeader};
 use super::frames::{Frames, Step};
@@ -27,6 +27,11 @@ pub struct Recovered {
     pub next_segment: u64,
     /// The epochs.
     pub timeline: Timeline,
+    /// Epoch and offset of the latest scrape in the newest segment.
+    pub latest: Option<(EpochId, i64)>,
+    /// Epochs that were never frozen, because their process ended before its clock was right, and
+    /// the offset of their latest scrape; oldest first.
+    pub open_epochs: Vec<(EpochId, i64)>,
     /// Damaged places in the newest segment.
     pub damaged: u64,
     /// Bytes at the end of the newest segment that hold no frame: a torn write.
@@ -41,6 +46,7 @@ struct Walk {
     /// Whether the frame that repeats all epochs was readable.
     epochs_whole: bool,
     timeline: Timeline,
+    latest: Option<(EpochId, i64)>,
     end: u64,
     damaged: u64,
 }
@@ -67,6 +73,7 @@ pub fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered, OpenError
     }
     found.next_segment += 1;
     read_newest(storage, dir, &mut found).map_err(io)?;
+    find_open_epochs(storage, dir, &mut found).map_err(io)?;
     let oldest = found.catalog.segments.first().map(|own| own.first);
     let trimmed = oldest.map_or(found.last.0, |first| first.0.saturating_sub(1));
     found.catalog.trimmed = Sequence(trimmed);
@@ -124,6 +131,7 @@ fn read_newest(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::
         if index + 1 == count {
             found.last = found.last.max(walk.last);
             found.damaged = walk.damaged;
+            found.latest = walk.latest;
             found.torn_bytes = info.end.saturating_sub(walk.end);
             info.end = walk.end;
         }
@@ -139,12 +147,39 @@ fn read_newest(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::
     Ok(())
 }
 
+/// Looks how long the epochs lasted that were never frozen: in the segments that were begun in them.
+fn find_open_epochs(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::Result<()> {
+    let open: Vec<EpochId> = found
+        .timeline
+        .iter()
+        .filter(|epoch| !epoch.frozen)
+        .map(|epoch| epoch.id)
+        .collect();
+    for id in open {
+        let mut lasted = found.latest.filter(|(own, _)| *own == id);
+        let segments = &found.catalog.segments;
+        for info in segments.iter().rev().filter(|info| info.epoch == id) {
+            if lasted.is_some() {
+                break;
+            }
+            let file = storage.open(&segment::path(dir, info.number))?;
+            lasted = walk(Frames::new(file, info.number), info.end)?.latest;
+        }
+        let offset = lasted.filter(|(own, _)| *own == id);
+        found
+            .open_epochs
+            .push((id, offset.map_or(0, |(_, offset)| offset)));
+    }
+    Ok(())
+}
+
 fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
     let mut walk = Walk {
         end: HEADER_BYTES as u64,
         ..Walk::default()
     };
     let mut pending_damage = 0;
+    let mut last_blocks = None;
     loop {
         let at = frames.offset();
         match frames.step(end)? {
@@ -153,6 +188,9 @@ fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
                 walk.last = walk.last.max(header.last());
                 walk.damaged += std::mem::take(&mut pending_damage);
                 walk.end = frames.offset();
+                if header.span > 0 {
+                    last_blocks = Some(at);
+                }
                 if header.epochs
                     && let Some(body) = frames.body(&header)
                 {
@@ -168,7 +206,16 @@ fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
                 walk.last = walk.last.max(last);
                 pending_damage += 1;
             }
-            Step::End => return Ok(walk),
+            Step::End => break,
         }
     }
+    if let Some(at) = last_blocks {
+        frames.go_to(at);
+        if let Step::Frame(header) = frames.step(end)?
+            && let Some(body) = frames.body(&header)
+        {
+            walk.latest = decoder::latest(header.first, &body);
+        }
+    }
+    Ok(walk)
 }

@@ -333,6 +333,18 @@ impl Decoder {
     }
 }
 
+/// Epoch and offset of the latest scrape in a frame's body.
+#[must_use]
+pub fn latest(first: Sequence, body: &[u8]) -> Option<(EpochId, i64)> {
+    let mut context = Context::new(first);
+    let blocks = Records::new(body).filter(|(tag, _)| *tag == tag::BLOCK);
+    let heads = blocks.filter_map(|(_, payload)| {
+        let head = take_head(&mut context, &mut Cursor::new(payload))?;
+        Some((head.epoch, head.offset_ms))
+    });
+    heads.max()
+}
+
 fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
     let sequence = Sequence(context.first.0.checked_add(cursor.varint()?)?);
     let flags = cursor.varint()?;

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod model;
+mod past;
 mod running;
 mod seek;
 
@@ -88,6 +89,16 @@ impl Sim {
         let before = self.appended.insert(sequence.0, render(&block));
         assert_eq!(before, None, "a sequence number came twice");
         sequence
+    }
+
+    /// Offset of the latest scrape, as far as the ring has it.
+    fn newest_offset(&self) -> i64 {
+        let blocks = self.opened.log.ring.lock().after(Sequence::ZERO);
+        blocks
+            .iter()
+            .map(|block| block.offset_ms)
+            .max()
+            .expect("some")
     }
 
     fn pass(&mut self, millis: u64) {
