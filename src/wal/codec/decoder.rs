@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::definition::{self, ListParts};
+use super::definition::{self, ListRuns};
 use super::encoder::{EPOCH, KEY};
 use super::interner::Interner;
 use super::values::{self, Base, Span};
@@ -74,28 +74,46 @@ pub struct Decoder {
     families: HashMap<u32, Arc<Family>>,
     targets: HashMap<u32, Arc<TargetIdentity>>,
     chunks: HashMap<u32, Part<chunk::Definition, SeriesChunk>>,
-    lists: HashMap<u32, Part<ListParts, List>>,
+    lists: HashMap<u32, Part<ListRuns, List>>,
     lasts: HashMap<u32, Last>,
     interner: Interner,
     states: Vec<u8>,
 }
 
 /// Where in a frame the decoder is.
-struct Context {
+#[derive(Debug)]
+pub(super) struct Context {
     first: Sequence,
     epoch: Option<EpochId>,
     offset_ms: i64,
 }
 
+impl Context {
+    /// The start of the frame whose blocks begin at `first`.
+    pub(super) fn new(first: Sequence) -> Context {
+        Context {
+            first,
+            epoch: None,
+            offset_ms: 0,
+        }
+    }
+}
+
 /// The fixed part of a block's record.
-struct BlockHead {
-    sequence: Sequence,
-    epoch: EpochId,
-    offset_ms: i64,
-    list: u32,
-    /// Sequence number of the block it is encoded against.
-    before: Option<Sequence>,
-    coding: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockHead {
+    /// Its sequence number.
+    pub sequence: Sequence,
+    /// Its epoch.
+    pub epoch: EpochId,
+    /// Its offset in the epoch.
+    pub offset_ms: i64,
+    /// Local id of its list.
+    pub list: u32,
+    /// Sequence number of the block it is encoded against; none in a key block.
+    pub before: Option<Sequence>,
+    /// The coding of its values: the bits as they stand in its flags.
+    pub coding: u64,
 }
 
 impl Decoder {
@@ -114,11 +132,7 @@ impl Decoder {
     /// Decodes the body of the frame whose blocks begin at `first`.
     pub fn frame(&mut self, first: Sequence, body: &[u8]) -> Decoded {
         let mut decoded = Decoded::default();
-        let mut context = Context {
-            first,
-            epoch: None,
-            offset_ms: 0,
-        };
+        let mut context = Context::new(first);
         for (tag, payload) in Records::new(body) {
             match tag {
                 tag::EPOCH => decoded.epochs.extend(definition::take_epoch(payload)),
@@ -134,6 +148,16 @@ impl Decoder {
             }
         }
         decoded
+    }
+
+    /// The target of the list of that id, as far as it is defined.
+    #[must_use]
+    pub fn target_of(&self, list: u32) -> Option<&Arc<TargetIdentity>> {
+        let target = match self.lists.get(&list)? {
+            Part::Ready(list) => list.target,
+            Part::Parked(parts) => parts.target,
+        };
+        self.targets.get(&target)
     }
 
     /// Takes a definition; false if the tag is unknown. A second copy changes nothing.
@@ -187,20 +211,21 @@ impl Decoder {
             Part::Parked(parts) => parts.clone(),
         };
         let target = Arc::clone(self.targets.get(&parts.target)?);
-        let mut chunks = Vec::with_capacity(parts.chunks.len().min(self.chunks.len()));
+        let (mut ids, mut chunks) = (Vec::new(), Vec::new());
         let mut series = 0;
-        for id in &parts.chunks {
-            let chunk = self.chunk(*id)?;
+        for id in parts.chunks() {
+            let chunk = self.chunk(id)?;
             series += chunk.len();
             if series > limits::LIST_SERIES_MAX {
                 return None;
             }
+            ids.push(id);
             chunks.push(chunk);
         }
         let list = Arc::new(List {
             series: self.interner.list(target, chunks),
             target: parts.target,
-            chunks: parts.chunks,
+            chunks: ids,
         });
         self.lists.insert(id, Part::Ready(Arc::clone(&list)));
         Some(list)
@@ -269,8 +294,11 @@ impl Decoder {
     }
 }
 
-fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
+pub(super) fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
     let sequence = Sequence(context.first.0.checked_add(cursor.varint()?)?);
+    if sequence.0 > limits::LOG_NUMBER_MAX {
+        return None;
+    }
     let flags = cursor.varint()?;
     if flags & EPOCH != 0 {
         context.epoch = Some(EpochId(cursor.varint_u32()?));

@@ -9,6 +9,7 @@ pub mod decoder;
 pub mod definition;
 pub mod encoder;
 pub mod interner;
+pub mod measure;
 pub mod side;
 pub mod spans;
 pub mod tables;

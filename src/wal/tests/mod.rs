@@ -2,8 +2,11 @@
 
 mod crash;
 mod damage;
+mod inspect;
 mod model;
+mod recorded;
 mod running;
+mod scene;
 
 use std::collections::BTreeMap;
 use std::path::Path;
