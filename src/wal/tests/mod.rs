@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod havoc;
 mod inspect;
 mod model;
 mod recorded;
