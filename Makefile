@@ -4,7 +4,7 @@ REMOTE_WRITE_URL ?=
 export REMOTE_WRITE_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak release-check install
+.PHONY: help run test check bench fuzz soak release-check install
 
 help: ## list the targets
 	@echo "narthex: a Prometheus-compatible metrics agent for small machines at the edge"
@@ -24,6 +24,9 @@ check: ## formatting, clippy, documentation, the rules of the repository
 
 bench: ## measure the hot paths
 	cargo bench
+
+fuzz: ## every fuzz target for FUZZ_SECONDS, 60 by default; needs cargo-fuzz and a nightly compiler
+	@packaging/scripts/fuzz.sh
 
 soak: ## the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
 	@packaging/scripts/soak.sh

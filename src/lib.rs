@@ -42,3 +42,7 @@ pub mod agent;
 
 // Rank 8: flags and exit statuses.
 pub mod cli;
+
+// Beside the ranks: what the fuzz targets, and the tests that replay their corpus, run.
+#[cfg(any(test, feature = "internals"))]
+pub mod fuzzing;

@@ -1,12 +1,13 @@
 //! The command line: which command, which flags, which exit status.
 //!
 //! Prometheus's flags start narthex; the commands beside the agent are `check config`, as
-//! promtool has it, and `receive`, a small receiver to look at what an agent sends. Environment
-//! variables are not read.
+//! promtool has it, `receive`, a small receiver to look at what an agent sends, and `log`, to look
+//! at what an agent keeps on disk. Environment variables are not read.
 
 mod check;
 mod flags;
 mod help;
+mod log;
 mod parse;
 mod receive;
 mod run;
@@ -21,7 +22,7 @@ use crate::agent::exit::ExitStatus;
 use crate::agent::options::RunOptions;
 use crate::sys::clock::SystemClock;
 use crate::sys::host::hostname;
-use crate::telemetry::log;
+use crate::telemetry;
 
 use parse::{Parsed, UsageError};
 
@@ -36,7 +37,8 @@ pub fn main() -> ExitCode {
     let status = match dispatch(&arguments, &mut terminal) {
         Next::Exit(status) => status,
         Next::Run(options) => {
-            log::init(options.log_level, options.log_format, Arc::new(SystemClock));
+            let clock = Arc::new(SystemClock);
+            telemetry::log::init(options.log_level, options.log_format, clock);
             agent::run(*options)
         }
     };
@@ -68,6 +70,7 @@ enum Next {
 fn dispatch(arguments: &[OsString], terminal: &mut Terminal<'_>) -> Next {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("check") => Next::Exit(check::main(&arguments[1..], terminal)),
+        Some("log") => Next::Exit(log::main(&arguments[1..], terminal)),
         Some("receive") => Next::Exit(receive::main(&arguments[1..], terminal)),
         _ => agent_options(arguments, terminal),
     }

@@ -39,6 +39,10 @@ pub const KEY_BLOCK_INTERVAL: u32 = 32;
 /// flash loses whole pages.
 pub const DEFINITION_COPY_DISTANCE: u64 = 8 << 10;
 
+/// Highest sequence and segment number that a decoder accepts: a million blocks a second reach it
+/// after 140,000 years. Arithmetic on accepted numbers never overflows.
+pub const LOG_NUMBER_MAX: u64 = 1 << 62;
+
 /// Time without a block after which the log forgets a target's last one, in milliseconds.
 pub const LOG_TARGET_IDLE_MS: u64 = 3_600_000;
 
@@ -64,6 +68,13 @@ pub const EPOCHS_KEPT_BEFORE: u32 = 16;
 /// Running time after which the position of a queue that is gone is removed, in milliseconds:
 /// seven days.
 pub const POSITION_KEPT_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Damaged places that `narthex log verify` describes; more are counted. A disk with so many needs
+/// no longer list.
+pub const LOG_REPORT_DAMAGES_MAX: usize = 1000;
+
+/// Targets and ranges of sequence numbers that a damaged place is described with; more are counted.
+pub const LOG_REPORT_NAMES_MAX: usize = 16;
 
 /// Blocks kept in memory for queues that keep up: about a minute of 5,000 series at 15 seconds
 /// six times over.

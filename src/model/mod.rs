@@ -10,6 +10,7 @@ pub mod duration;
 pub mod exemplar;
 pub mod float;
 pub mod labels;
+pub mod line;
 pub mod metadata;
 pub mod position;
 pub mod series;

@@ -7,7 +7,7 @@ use crate::wire::prompb::WriteRequest;
 
 /// Why a body is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DecodeError {
+pub(crate) enum DecodeError {
     #[error("snappy: {0}")]
     Snappy(snap::Error),
     #[error("message of {0} bytes is too large")]
@@ -18,7 +18,7 @@ pub(super) enum DecodeError {
 }
 
 /// Decompresses and decodes a body, no further than the limit.
-pub(super) fn decode(body: &[u8]) -> Result<WriteRequest, DecodeError> {
+pub(crate) fn decode(body: &[u8]) -> Result<WriteRequest, DecodeError> {
     let bytes = snap::raw::decompress_len(body).map_err(DecodeError::Snappy)?;
     if bytes > limits::RECEIVE_MESSAGE_BYTES_MAX {
         return Err(DecodeError::TooLarge(bytes));

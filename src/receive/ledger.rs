@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use hashbrown::{HashMap, HashSet};
 
 use crate::limits;
-use crate::model::float;
-use crate::model::labels::{METRIC_NAME, hash_pairs};
+use crate::model::labels::hash_pairs;
+use crate::model::line;
 use crate::model::value;
 use crate::wire::prompb::{Label, Sample, WriteRequest};
 
@@ -214,30 +214,8 @@ fn label<'a>(labels: &'a [Label], name: &str) -> &'a str {
     found.map_or("", |label| &label.value)
 }
 
-/// Appends `name{labels} value milliseconds`, in the words of the text format. Control characters
-/// are escaped, so that a sample stays one line and leaves the terminal alone.
-pub(super) fn write_line(line: &mut String, labels: &[Label], sample: &Sample) {
-    use std::fmt::Write;
-    line.push_str(&label(labels, METRIC_NAME).escape_debug().to_string());
-    let mut separator = '{';
-    for label in labels.iter().filter(|label| label.name != METRIC_NAME) {
-        // Writing to a String cannot fail.
-        let _infallible = write!(
-            line,
-            "{separator}{}={:?}",
-            label.name.escape_debug(),
-            label.value
-        );
-        separator = ',';
-    }
-    if separator == ',' {
-        line.push('}');
-    }
-    line.push(' ');
-    if value::is_stale(sample.value) {
-        line.push_str("StaleNaN");
-    } else {
-        float::write_go(line, sample.value);
-    }
-    let _infallible = write!(line, " {}", sample.timestamp);
+/// Appends a sample as one line.
+pub(super) fn write_line(out: &mut String, labels: &[Label], sample: &Sample) {
+    let pairs = labels.iter().map(|label| (&*label.name, &*label.value));
+    line::write_sample(out, pairs, sample.value, Some(sample.timestamp));
 }

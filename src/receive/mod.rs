@@ -4,7 +4,7 @@
 //! arrives. It stores nothing unless a file is asked for. What it remembers is bounded
 //! (`RECEIVE_*` in [`crate::limits`]); beyond that it goes on counting samples and says so.
 
-mod decode;
+pub(crate) mod decode;
 mod handler;
 mod ledger;
 mod rules;

@@ -102,6 +102,13 @@ pub trait Storage: Send + Sync + Debug {
     /// `NotFound`, or whatever the system reports.
     fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>>;
 
+    /// Opens an existing file for reading alone: works without the right to write, and every
+    /// write to it fails.
+    ///
+    /// # Errors
+    /// `NotFound`, or whatever the system reports.
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn StoredFile>>;
+
     /// Gives a file another name in the same folder, replacing what has it.
     ///
     /// # Errors
@@ -143,13 +150,15 @@ struct RealFile(File);
 impl HeldLock for File {}
 
 fn options() -> OpenOptions {
+    let mut options = options_to_read();
+    options.write(true).mode(0o600);
+    options
+}
+
+fn options_to_read() -> OpenOptions {
     let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed());
+    options.read(true).custom_flags(flags.bits().cast_signed());
     options
 }
 
@@ -192,6 +201,10 @@ impl Storage for RealFs {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
         Ok(Box::new(RealFile(options().open(path)?)))
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        Ok(Box::new(RealFile(options_to_read().open(path)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -247,6 +260,9 @@ mod tests {
         let mut buffer = [9; 8];
         assert_eq!(file.read_at(0, &mut buffer).expect("read"), 6);
         assert_eq!(&buffer[..6], b"\0\0\0abc");
+        let reader = RealFs.open_to_read(&inner.join("f")).expect("opened");
+        assert_eq!(reader.read_at(0, &mut buffer).expect("read"), 6);
+        assert!(reader.write_at(0, b"x").is_err() && reader.set_len(0).is_err());
         let mode = |path: &Path| {
             let metadata = std::fs::metadata(path).expect("there");
             metadata.permissions().mode() & 0o777
@@ -255,6 +271,7 @@ mod tests {
         assert_eq!(mode(&inner), 0o700);
         std::os::unix::fs::symlink(inner.join("f"), inner.join("link")).expect("linked");
         assert!(RealFs.open(&inner.join("link")).is_err());
+        assert!(RealFs.open_to_read(&inner.join("link")).is_err());
         let names: Vec<_> = RealFs.list(&inner).expect("listed");
         assert_eq!(names.len(), 1);
         assert_eq!(names[0].len, 6);

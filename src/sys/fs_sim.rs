@@ -62,6 +62,10 @@ struct SimFile {
     image: Shared,
 }
 
+/// A file opened for reading alone.
+#[derive(Debug)]
+struct SimReader(SimFile);
+
 #[derive(Debug)]
 struct SimLock {
     disk: Arc<Mutex<Disk>>,
@@ -140,6 +144,33 @@ impl SimFs {
             }
         }
         true
+    }
+
+    /// A disk of its own with these files, all of them durable.
+    #[must_use]
+    pub fn holding(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> SimFs {
+        let mut disk = Disk::default();
+        for (path, bytes) in files {
+            let image = Arc::new(Mutex::new(Image {
+                live: bytes.clone(),
+                durable: bytes,
+                pending: Vec::new(),
+            }));
+            disk.live.insert(path.clone(), Arc::clone(&image));
+            disk.durable.insert(path, image);
+        }
+        SimFs(Arc::new(Mutex::new(disk)))
+    }
+
+    /// Every file as the program sees it.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let disk = self.0.lock();
+        let bytes = |image: &Shared| image.lock().live.clone();
+        let files = disk.live.iter();
+        files
+            .map(|(path, image)| (path.clone(), bytes(image)))
+            .collect()
     }
 
     /// The disk after a power cut; which unsynced parts survive depends on `seed`.
@@ -284,6 +315,28 @@ impl StoredFile for SimFile {
     }
 }
 
+impl StoredFile for SimReader {
+    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Storage for SimFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         self.0.lock().dirs.insert(dir.to_owned());
@@ -306,6 +359,15 @@ impl Storage for SimFs {
         let image = self.0.lock().live.get(path).map(Arc::clone);
         let image = image.ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(&image))
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        let image = self.0.lock().live.get(path).map(Arc::clone);
+        let image = image.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(SimReader(SimFile {
+            disk: Arc::clone(&self.0),
+            image,
+        })))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -34,6 +34,7 @@ pub struct Frames {
     file: Box<dyn StoredFile>,
     number: u64,
     offset: u64,
+    began: u64,
     window: Vec<u8>,
     window_at: u64,
     inflater: Inflater,
@@ -47,6 +48,7 @@ impl Frames {
             file,
             number,
             offset: HEADER_BYTES as u64,
+            began: HEADER_BYTES as u64,
             window: Vec::new(),
             window_at: 0,
             inflater: Inflater::default(),
@@ -64,6 +66,20 @@ impl Frames {
         self.offset = offset;
     }
 
+    /// Length of the file now, in bytes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn file_len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    /// Where what the last step gave begins: the frame or the damage.
+    #[must_use]
+    pub fn began(&self) -> u64 {
+        self.began
+    }
+
     /// Gives up on the page that cannot be read.
     pub fn skip_page(&mut self) {
         self.offset = (self.offset / PAGE_BYTES + 1) * PAGE_BYTES;
@@ -75,6 +91,7 @@ impl Frames {
     /// When the disk cannot be read.
     pub fn step(&mut self, end: u64) -> io::Result<Step> {
         loop {
+            self.began = self.offset;
             if self.offset + FRAME_EXTRA_BYTES as u64 > end {
                 return Ok(Step::End);
             }

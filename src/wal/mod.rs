@@ -23,6 +23,7 @@ pub mod error;
 pub mod format;
 pub mod frames;
 pub mod handle;
+pub mod inspect;
 pub mod log;
 pub mod metrics;
 pub mod open;

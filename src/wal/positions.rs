@@ -5,12 +5,13 @@
 use std::io;
 use std::path::Path;
 
+use crate::limits;
 use crate::model::block::Sequence;
 use crate::model::position::AckRanges;
 use crate::sys::fs::{Storage, StoredFile};
 
 /// Bytes of a slot.
-const SLOT_BYTES: usize = 4096;
+pub const SLOT_BYTES: usize = 4096;
 const MAGIC: &[u8; 4] = b"NTXP";
 const VERSION: u16 = 1;
 /// Ranges that fit a slot; those above are left out, which costs duplicates after a restart.
@@ -35,7 +36,9 @@ pub struct Position {
     pub totals: Totals,
 }
 
-fn encode(position: &Position, generation: u64) -> [u8; SLOT_BYTES] {
+/// The bytes of a slot. Ranges that find no room are left out, from above.
+#[must_use]
+pub fn encode(position: &Position, generation: u64) -> [u8; SLOT_BYTES] {
     let mut out = [0; SLOT_BYTES];
     let ranges = position.settled.ranges();
     let ranges = &ranges[..ranges.len().min(RANGES_MAX)];
@@ -65,6 +68,14 @@ fn decode(slot: &[u8]) -> Option<(u64, Position)> {
     }
     let (words, _) = body[8..].as_chunks();
     let word = |index: usize| u64::from_le_bytes(words[index]);
+    let numbers = RANGES_AT / 8 - 1..RANGES_AT / 8 - 1 + 2 * count;
+    if [1]
+        .into_iter()
+        .chain(numbers)
+        .any(|at| word(at) > limits::LOG_NUMBER_MAX)
+    {
+        return None;
+    }
     let mut settled = AckRanges::up_to(Sequence(word(1)));
     for range in 0..count {
         let at = (RANGES_AT - 8) / 8 + 2 * range;
@@ -75,6 +86,55 @@ fn decode(slot: &[u8]) -> Option<(u64, Position)> {
         abandoned: word(3),
     };
     Some((word(0), Position { settled, totals }))
+}
+
+/// One of the two slots of a position file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Nothing was ever written to it.
+    Empty,
+    /// A position and its generation.
+    Valid(u64, Position),
+    /// Bytes that are no slot that this program knows.
+    Damaged,
+}
+
+impl Slot {
+    /// Reads a slot; bytes that the file does not have count as zero.
+    #[must_use]
+    pub fn of(bytes: &[u8; SLOT_BYTES]) -> Slot {
+        match decode(bytes) {
+            Some((generation, position)) => Slot::Valid(generation, position),
+            None if bytes.iter().all(|byte| *byte == 0) => Slot::Empty,
+            None => Slot::Damaged,
+        }
+    }
+}
+
+/// Reads both slots of a position file.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn read_slots(file: &dyn StoredFile) -> io::Result<[Slot; 2]> {
+    let read = |slot: u64| -> io::Result<Slot> {
+        let mut bytes = [0; SLOT_BYTES];
+        match file.read_exact_at(slot * SLOT_BYTES as u64, &mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            other => other?,
+        }
+        Ok(Slot::of(&bytes))
+    };
+    Ok([read(0)?, read(1)?])
+}
+
+/// The slot that counts: the valid one of the higher generation.
+#[must_use]
+pub fn newest(slots: [Slot; 2]) -> Option<(u64, Position)> {
+    let valid = slots.into_iter().filter_map(|slot| match slot {
+        Slot::Valid(generation, position) => Some((generation, position)),
+        Slot::Empty | Slot::Damaged => None,
+    });
+    valid.reduce(|best, own| if own.0 > best.0 { own } else { best })
 }
 
 /// A position file.
@@ -118,20 +178,7 @@ impl PositionFile {
         path: &Path,
     ) -> io::Result<(PositionFile, Option<Position>)> {
         let file = storage.open(path)?;
-        let mut best: Option<(u64, Position)> = None;
-        for slot in 0..2 {
-            let mut bytes = [0; SLOT_BYTES];
-            match file.read_exact_at(slot * SLOT_BYTES as u64, &mut bytes) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-                other => other?,
-            }
-            let newer =
-                |(generation, _): &(u64, _)| best.as_ref().is_none_or(|(own, _)| own < generation);
-            if let Some(found) = decode(&bytes).filter(newer) {
-                best = Some(found);
-            }
-        }
-        let (generation, position) = best.unzip();
+        let (generation, position) = newest(read_slots(&*file)?).unzip();
         let generation = generation.unwrap_or(0);
         Ok((PositionFile { file, generation }, position))
     }
@@ -201,6 +248,26 @@ mod tests {
         let (_, found) = PositionFile::open(&disk, path).expect("opens");
         let found = found.expect("valid").settled;
         assert_eq!(found.ranges(), &many.settled.ranges()[..RANGES_MAX]);
+    }
+
+    #[test]
+    fn numbers_that_no_log_reaches_are_damage() {
+        let far = Sequence(limits::LOG_NUMBER_MAX + 1);
+        let mut above = position(1);
+        above.settled.insert(far, far);
+        let beyond = Position {
+            settled: AckRanges::up_to(Sequence(u64::MAX)),
+            ..Position::default()
+        };
+        for wrong in [above, beyond] {
+            assert_eq!(Slot::of(&encode(&wrong, 1)), Slot::Damaged);
+        }
+        let last = Sequence(limits::LOG_NUMBER_MAX);
+        let right = Position {
+            settled: AckRanges::up_to(last),
+            ..Position::default()
+        };
+        assert_eq!(Slot::of(&encode(&right, 1)), Slot::Valid(1, right));
     }
 
     #[test]

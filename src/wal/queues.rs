@@ -20,7 +20,8 @@ use crate::model::position::AckRanges;
 use crate::model::time::Mono;
 use crate::sys::published::Shared;
 
-const SUFFIX: &str = ".pos";
+/// How names of position files end.
+pub(super) const POSITION_SUFFIX: &str = ".pos";
 
 /// Longest readable part of a position's file name, in bytes.
 const NAME_BYTES_MAX: usize = 100;
@@ -90,7 +91,7 @@ fn file_name(queue: &str) -> String {
         // Writing to a string cannot fail.
         let _done = write!(name, ".{hash:016x}");
     }
-    name.push_str(SUFFIX);
+    name.push_str(POSITION_SUFFIX);
     name
 }
 
@@ -108,7 +109,7 @@ impl Queues {
     ) -> std::io::Result<Queues> {
         let mut entries = Vec::new();
         for file in log.storage.list(&dir)? {
-            if !file.name.ends_with(SUFFIX) {
+            if !file.name.ends_with(POSITION_SUFFIX) {
                 continue;
             }
             let (positions, found) = PositionFile::open(&*log.storage, &dir.join(&file.name))?;

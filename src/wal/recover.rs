@@ -40,15 +40,21 @@ pub struct Recovered {
 
 /// What a walk through a segment found.
 #[derive(Debug, Default)]
-struct Walk {
-    first: Option<Sequence>,
-    last: Sequence,
+pub struct Walk {
+    /// First sequence number of the first valid frame.
+    pub first: Option<Sequence>,
+    /// The last sequence number that a valid frame header names.
+    pub last: Sequence,
     /// Whether the frame that repeats all epochs was readable.
-    epochs_whole: bool,
-    timeline: Timeline,
-    latest: Option<(EpochId, i64)>,
-    end: u64,
-    damaged: u64,
+    pub epochs_whole: bool,
+    /// The epochs in it.
+    pub timeline: Timeline,
+    /// Epoch and offset of the latest scrape in its last frame.
+    pub latest: Option<(EpochId, i64)>,
+    /// End of the last valid frame.
+    pub end: u64,
+    /// Damaged places before that.
+    pub damaged: u64,
 }
 
 /// Looks through the folder of segments.
@@ -173,7 +179,11 @@ fn find_open_epochs(storage: &dyn Storage, dir: &Path, found: &mut Recovered) ->
     Ok(())
 }
 
-fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
+/// Walks through a segment up to `end`.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
     let mut walk = Walk {
         end: HEADER_BYTES as u64,
         ..Walk::default()

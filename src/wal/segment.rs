@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::limits;
 use crate::model::block::{EpochId, Sequence};
 use crate::model::position::AckRanges;
 use crate::model::source::GapReason;
@@ -25,7 +26,8 @@ pub fn parse_name(name: &str) -> Option<u64> {
     if digits.len() != 16 || !digits.bytes().all(lower_hex) {
         return None;
     }
-    u64::from_str_radix(digits, 16).ok()
+    let number = u64::from_str_radix(digits, 16).ok()?;
+    (number <= limits::LOG_NUMBER_MAX).then_some(number)
 }
 
 /// What is known of a segment.
@@ -156,6 +158,7 @@ mod tests {
             "00000000000000AB.seg",
             "00000000000000ab",
             "+000000000000ab1.seg",
+            "ffffffffffffffff.seg",
         ] {
             assert_eq!(parse_name(bad), None, "{bad}");
         }

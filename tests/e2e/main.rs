@@ -16,6 +16,8 @@ mod hostile;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod log_tool;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod reload;

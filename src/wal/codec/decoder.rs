@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::definition::{self, ListParts};
+use super::definition::{self, ListRuns};
 use super::encoder::{EPOCH, KEY};
 use super::interner::Interner;
 use super::living::LivingChunks;
@@ -75,21 +75,23 @@ pub struct Decoder {
     families: HashMap<u32, Arc<Family>>,
     targets: HashMap<u32, Arc<TargetIdentity>>,
     chunks: HashMap<u32, Part<chunk::Definition, SeriesChunk>>,
-    lists: HashMap<u32, Part<ListParts, List>>,
+    lists: HashMap<u32, Part<ListRuns, List>>,
     lasts: HashMap<u32, Last>,
     interner: Interner,
     states: Vec<State>,
 }
 
 /// Where in a frame the decoder is.
-struct Context {
+#[derive(Debug)]
+pub(super) struct Context {
     first: Sequence,
     epoch: Option<EpochId>,
     offset_ms: i64,
 }
 
 impl Context {
-    fn new(first: Sequence) -> Context {
+    /// The start of the frame whose blocks begin at `first`.
+    pub(super) fn new(first: Sequence) -> Context {
         Context {
             first,
             epoch: None,
@@ -99,14 +101,20 @@ impl Context {
 }
 
 /// The fixed part of a block's record.
-struct BlockHead {
-    sequence: Sequence,
-    epoch: EpochId,
-    offset_ms: i64,
-    list: u32,
-    /// Sequence number of the block it is encoded against.
-    before: Option<Sequence>,
-    coding: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockHead {
+    /// Its sequence number.
+    pub sequence: Sequence,
+    /// Its epoch.
+    pub epoch: EpochId,
+    /// Its offset in the epoch.
+    pub offset_ms: i64,
+    /// Local id of its list.
+    pub list: u32,
+    /// Sequence number of the block it is encoded against; none in a key block.
+    pub before: Option<Sequence>,
+    /// The coding of its values: the bits as they stand in its flags.
+    pub coding: u64,
 }
 
 impl Decoder {
@@ -153,8 +161,8 @@ impl Decoder {
     }
 
     /// Takes the definitions of a frame, as [`Decoder::frame`] does, and tells of each block before
-    /// `wanted` whose target it is and whether it is a key; values stay as they are. Nothing is
-    /// forgotten: the blocks may be read afterwards.
+    /// `wanted` whose target it is, by local id, and whether it is a key; values stay as they are.
+    /// Nothing is forgotten: the blocks may be read afterwards.
     pub fn scan(
         &mut self,
         first: Sequence,
@@ -169,7 +177,7 @@ impl Decoder {
                     let head = take_head(&mut context, &mut Cursor::new(payload));
                     let head = head.filter(|head| head.sequence < wanted);
                     if let Some(head) = head
-                        && let Some(target) = self.target_of(head.list)
+                        && let Some(target) = self.target_id_of(head.list)
                     {
                         saw(target, head.before.is_none());
                     }
@@ -182,12 +190,17 @@ impl Decoder {
         }
     }
 
-    /// The target whose list that is.
-    fn target_of(&self, list: u32) -> Option<u32> {
+    fn target_id_of(&self, list: u32) -> Option<u32> {
         Some(match self.lists.get(&list)? {
-            Part::Parked(parts) => parts.target,
             Part::Ready(list) => list.target,
+            Part::Parked(parts) => parts.target,
         })
+    }
+
+    /// The target of the list of that id, as far as it is defined.
+    #[must_use]
+    pub fn target_of(&self, list: u32) -> Option<&Arc<TargetIdentity>> {
+        self.targets.get(&self.target_id_of(list)?)
     }
 
     /// Takes a definition; false if the tag is unknown. A second copy changes nothing.
@@ -251,20 +264,21 @@ impl Decoder {
             Part::Parked(parts) => parts.clone(),
         };
         let target = Arc::clone(self.targets.get(&parts.target)?);
-        let mut chunks = Vec::with_capacity(parts.chunks.len().min(self.chunks.len()));
+        let (mut ids, mut chunks) = (Vec::new(), Vec::new());
         let mut series = 0;
-        for id in &parts.chunks {
-            let chunk = self.chunk(*id)?;
+        for id in parts.chunks() {
+            let chunk = self.chunk(id)?;
             series += chunk.len();
             if series > limits::LIST_SERIES_MAX {
                 return None;
             }
+            ids.push(id);
             chunks.push(chunk);
         }
         let list = Arc::new(List {
             series: self.interner.list(target, chunks),
             target: parts.target,
-            chunks: parts.chunks,
+            chunks: ids,
         });
         self.lists.insert(id, Part::Ready(Arc::clone(&list)));
         Some(list)
@@ -345,8 +359,11 @@ pub fn latest(first: Sequence, body: &[u8]) -> Option<(EpochId, i64)> {
     heads.max()
 }
 
-fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
+pub(super) fn take_head(context: &mut Context, cursor: &mut Cursor<'_>) -> Option<BlockHead> {
     let sequence = Sequence(context.first.0.checked_add(cursor.varint()?)?);
+    if sequence.0 > limits::LOG_NUMBER_MAX {
+        return None;
+    }
     let flags = cursor.varint()?;
     if flags & EPOCH != 0 {
         context.epoch = Some(EpochId(cursor.varint_u32()?));

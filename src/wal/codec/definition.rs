@@ -107,38 +107,76 @@ pub struct ListParts {
     pub chunks: Vec<u32>,
 }
 
+/// A list as it is written: runs of consecutive ids. A few bytes may name millions of chunks, so
+/// that they are written out only once those chunks are known to be there.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ListRuns {
+    /// Local id of the list.
+    pub id: u32,
+    /// Local id of its target.
+    pub target: u32,
+    /// First id and number of ids of each run.
+    pub runs: Vec<(u32, u32)>,
+}
+
+impl ListRuns {
+    /// Local ids of its chunks, in slot order.
+    pub fn chunks(&self) -> impl Iterator<Item = u32> {
+        let runs = self.runs.iter();
+        runs.flat_map(|(first, len)| *first..first.saturating_add(*len))
+    }
+}
+
+impl From<&ListParts> for ListRuns {
+    fn from(list: &ListParts) -> ListRuns {
+        let consecutive = |one: &u32, two: &u32| u64::from(*one) + 1 == u64::from(*two);
+        let runs = list.chunks.chunk_by(consecutive);
+        ListRuns {
+            id: list.id,
+            target: list.target,
+            runs: runs.map(|run| (run[0], run.len() as u32)).collect(),
+        }
+    }
+}
+
 /// Appends the payload of a list definition.
 pub fn put_list(out: &mut Vec<u8>, list: &ListParts) {
+    put_runs(out, &ListRuns::from(list));
+}
+
+/// Appends the payload of a list definition.
+pub fn put_runs(out: &mut Vec<u8>, list: &ListRuns) {
     varint::write(out, list.id.into());
     varint::write(out, list.target.into());
-    let runs = || {
-        list.chunks
-            .chunk_by(|one, two| u64::from(*one) + 1 == u64::from(*two))
-    };
-    varint::write(out, runs().count() as u64);
+    varint::write(out, list.runs.len() as u64);
     let mut expected = 0;
-    for run in runs() {
-        put_zigzag(out, i64::from(run[0]) - expected);
-        varint::write(out, run.len() as u64);
-        expected = i64::from(run[0]) + run.len() as i64;
+    for (first, len) in &list.runs {
+        put_zigzag(out, i64::from(*first) - expected);
+        varint::write(out, (*len).into());
+        expected = i64::from(*first) + i64::from(*len);
     }
 }
 
 /// Reads a list definition.
 #[must_use]
-pub fn take_list(payload: &[u8]) -> Option<ListParts> {
+pub fn take_list(payload: &[u8]) -> Option<ListRuns> {
     let mut cursor = Cursor::new(payload);
-    let (id, target) = (cursor.varint_u32()?, cursor.varint_u32()?);
-    let mut chunks = Vec::new();
+    let mut list = ListRuns {
+        id: cursor.varint_u32()?,
+        target: cursor.varint_u32()?,
+        runs: Vec::new(),
+    };
     let mut expected: i64 = 0;
+    let mut chunks = 0;
     for _ in 0..cursor.varint()? {
         let first = u32::try_from(expected.checked_add(cursor.zigzag()?)?).ok()?;
-        let len = cursor.count(limits::LIST_SERIES_MAX - chunks.len())?;
-        let end = first.checked_add(u32::try_from(len).ok()?)?;
-        chunks.extend(first..end);
-        expected = end.into();
+        let len = cursor.count(limits::LIST_SERIES_MAX - chunks)?;
+        chunks += len;
+        let len = u32::try_from(len).ok()?;
+        expected = first.checked_add(len)?.into();
+        list.runs.push((first, len));
     }
-    Some(ListParts { id, target, chunks })
+    Some(list)
 }
 
 /// Local ids that nothing refers to any more, each kind in ascending order.
@@ -196,7 +234,9 @@ mod tests {
         #[test]
         fn lists_survive(id: u32, target: u32, chunks in prop::collection::vec(0..9u32, 0..20)) {
             let list = ListParts { id, target, chunks };
-            prop_assert_eq!(take_list(&payload(|out| put_list(out, &list))), Some(list));
+            let back = take_list(&payload(|out| put_list(out, &list))).expect("decodes");
+            prop_assert_eq!((back.id, back.target), (list.id, list.target));
+            prop_assert_eq!(back.chunks().collect::<Vec<_>>(), list.chunks);
         }
 
         #[test]
@@ -209,8 +249,24 @@ mod tests {
             ];
             prop_assert!(!payload.is_empty() || read == [false; 4]);
             prop_assert!(take_list(&payload).is_none_or(
-                |list| list.chunks.len() <= limits::LIST_SERIES_MAX));
+                |list| list.chunks().count() <= limits::LIST_SERIES_MAX));
         }
+    }
+
+    #[test]
+    fn a_list_that_names_millions_of_chunks_takes_few_bytes() {
+        let list = ListRuns {
+            runs: vec![(0, limits::LIST_SERIES_MAX as u32)],
+            ..ListRuns::default()
+        };
+        let bytes = payload(|out| put_runs(out, &list));
+        assert!(bytes.len() < 10);
+        assert_eq!(take_list(&bytes), Some(list.clone()));
+        let beyond = ListRuns {
+            runs: vec![(0, limits::LIST_SERIES_MAX as u32), (0, 1)],
+            ..list
+        };
+        assert_eq!(take_list(&payload(|out| put_runs(out, &beyond))), None);
     }
 
     #[test]

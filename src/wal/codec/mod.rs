@@ -11,6 +11,7 @@ pub mod digest;
 pub mod encoder;
 pub mod interner;
 pub mod living;
+pub mod measure;
 pub mod side;
 pub mod spans;
 pub mod tables;

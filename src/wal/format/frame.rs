@@ -101,7 +101,7 @@ impl FrameHeader {
         };
         let sane = header.stored as usize <= STORED_BYTES_MAX
             && header.decoded as usize <= limits::FRAME_DECODED_BYTES_MAX
-            && header.first.0.checked_add(u64::from(header.span)).is_some();
+            && header.first.0 <= limits::LOG_NUMBER_MAX - u64::from(header.span);
         sane.then_some(header)
     }
 }
@@ -165,6 +165,19 @@ mod tests {
         );
         assert_eq!(checked_body(&header, &bytes), Some(&b"body"[..]));
         assert_eq!(FrameHeader::decode(&bytes, 5), None);
+    }
+
+    #[test]
+    fn a_number_that_no_log_reaches_is_no_frame() {
+        for (first, valid) in [(limits::LOG_NUMBER_MAX - 3, true), (u64::MAX - 3, false)] {
+            let header = FrameHeader {
+                first: Sequence(first),
+                span: 3,
+                ..FrameHeader::default()
+            };
+            let bytes = header.encode(1);
+            assert_eq!(FrameHeader::decode(&bytes, 1).is_some(), valid);
+        }
     }
 
     proptest! {

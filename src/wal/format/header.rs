@@ -1,5 +1,6 @@
 //! The header of a segment: 64 bytes at its start (`docs/log-format.md`, section 2).
 
+use crate::limits;
 use crate::model::block::{EpochId, Sequence};
 use crate::model::time::Wall;
 
@@ -62,7 +63,8 @@ impl SegmentHeader {
         if !bytes.starts_with(MAGIC) {
             return Err(HeaderError::Damaged);
         }
-        let sound = crc32c::crc32c(&bytes[..60]) == u32_at(bytes, 60);
+        let sound = crc32c::crc32c(&bytes[..60]) == u32_at(bytes, 60)
+            && u64_at(bytes, 24) <= limits::LOG_NUMBER_MAX;
         match u16::from_le_bytes([bytes[8], bytes[9]]) {
             VERSION if sound => Ok(SegmentHeader {
                 number: u64_at(bytes, 16),
@@ -110,6 +112,14 @@ mod tests {
         let crc = crc32c::crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Version(2)));
+    }
+
+    #[test]
+    fn a_number_that_no_log_reaches_is_damage() {
+        let mut far = header();
+        far.first = Sequence(u64::MAX);
+        let decoded = SegmentHeader::decode(&far.encode());
+        assert_eq!(decoded, Err(HeaderError::Damaged));
     }
 
     proptest! {

@@ -2,9 +2,13 @@
 
 mod crash;
 mod damage;
+mod havoc;
+mod inspect;
 mod model;
 mod past;
+mod recorded;
 mod running;
+mod scene;
 mod seek;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,129 @@
+//! What comes over the network besides pages: responses, remote-write requests, snappy.
+
+use prost::Message;
+
+use crate::http::exchange::{Exchange, ExchangeError, ResponseHead};
+use crate::limits;
+use crate::model::line;
+use crate::receive::decode::decode;
+use crate::wire::compress::{DecompressError, SnappyBody, decompress};
+
+use super::choices;
+
+/// The largest message that is tried, in bytes.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+fn compressed(message: &[u8]) -> Vec<u8> {
+    let mut body = SnappyBody::default();
+    body.raw().extend_from_slice(message);
+    body.finish().expect("far below 4 GiB").to_vec()
+}
+
+/// A request to the receiver: as it comes, and as the message inside of a sound body.
+pub(super) fn remote_write(data: &[u8]) {
+    check_request(data);
+    check_request(&compressed(data));
+}
+
+fn check_request(body: &[u8]) {
+    let Ok(request) = decode(body) else {
+        return;
+    };
+    let message = request.encode_to_vec();
+    assert!(message.len() <= 2 * limits::RECEIVE_MESSAGE_BYTES_MAX);
+    let again = decode(&compressed(&message)).expect("what was decoded");
+    // NaN is not equal to itself; its bytes are.
+    assert_eq!(again.encode_to_vec(), message);
+    for series in &request.timeseries {
+        let labels = series.labels.iter().map(|own| (&*own.name, &*own.value));
+        for sample in &series.samples {
+            let mut text = String::new();
+            line::write_sample(
+                &mut text,
+                labels.clone(),
+                sample.value,
+                Some(sample.timestamp),
+            );
+            assert!(!text.contains(['\n', '\r', '\u{1b}']), "{text:?}");
+        }
+    }
+}
+
+type Outcome = (
+    Result<(), ExchangeError>,
+    Option<ResponseHead>,
+    Vec<u8>,
+    bool,
+);
+
+fn exchange(limit: u64, pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
+    let mut exchange = Exchange::new(limit).expect("begun");
+    let mut body = Vec::new();
+    let run = || {
+        for piece in pieces {
+            exchange.receive(piece, &mut body)?;
+        }
+        if exchange.is_done() {
+            return Ok(());
+        }
+        exchange.end()
+    };
+    // The text shows as much of the response as had arrived.
+    let outcome = run().map_err(|error| match error {
+        ExchangeError::Malformed(_) => ExchangeError::Malformed(String::new()),
+        other => other,
+    });
+    let head = exchange.head().cloned();
+    // What has arrived of a response that is then found wrong depends on the cuts.
+    let is_good = outcome.is_ok();
+    let body = if is_good { body } else { Vec::new() };
+    (
+        outcome,
+        head.filter(|_| is_good),
+        body,
+        is_good && exchange.is_reusable(),
+    )
+}
+
+/// A response; the first byte says how it is cut, the second how large a body may be.
+pub(super) fn http_response(data: &[u8]) {
+    let ([step, limit], input) = choices(data);
+    let limit = u64::from(limit) * 16;
+    let whole = exchange(limit, &mut [input].into_iter());
+    let cut = exchange(limit, &mut input.chunks(usize::from(step).max(1)));
+    assert_eq!(whole, cut);
+    let (outcome, head, body, _) = whole;
+    assert!(body.len() <= input.len(), "a body is not made up");
+    if let (Ok(()), Some(head)) = (outcome, head) {
+        assert!(head.status >= 101 && head.reason.chars().all(|c| (' '..='~').contains(&c)));
+        assert!(body.is_empty() || head.status == 200);
+        assert!(limit == 0 || head.gzip || (body.len() as u64) < limit);
+    }
+}
+
+/// A body in snappy's block format.
+pub(super) fn snappy(data: &[u8]) {
+    let mut out = Vec::new();
+    match decompress(data, &mut out, MESSAGE_BYTES) {
+        Ok(()) => {
+            assert!(out.len() <= MESSAGE_BYTES);
+            let announced = snap::raw::decompress_len(data).expect("it was decompressed");
+            assert_eq!(out.len(), announced);
+            survives(&out);
+        }
+        Err(DecompressError::TooLarge { announced, limit }) => {
+            assert!(
+                announced > limit && out.capacity() == 0,
+                "taken before it was refused"
+            );
+        }
+        Err(DecompressError::Damaged(_)) => {}
+    }
+    survives(data);
+}
+
+fn survives(message: &[u8]) {
+    let mut back = Vec::new();
+    decompress(&compressed(message), &mut back, message.len()).expect("what was compressed");
+    assert_eq!(back, message);
+}

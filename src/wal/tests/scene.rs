@@ -1,0 +1,194 @@
+//! A small log with a little of everything: two targets, changes of their series, every special
+//! value, side tables, two epochs, three segments, positions. The recorded logs show it.
+
+use super::*;
+use crate::limits::KEY_BLOCK_INTERVAL;
+use crate::model::block::{ScrapeBlock, SideTables};
+use crate::model::exemplar::Exemplar;
+use crate::model::labels::Labels;
+use crate::model::metadata::{Family, MetricType};
+use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::value::{ABSENT, NAN, STALE};
+
+/// Scrapes of each target in the first segment: more than one key block apart.
+const ROUNDS: u64 = KEY_BLOCK_INTERVAL as u64 + 4;
+
+/// Scrapes of each target in the others.
+const SHORT_ROUNDS: u64 = 5;
+
+fn target(id: u64, job: &str) -> Arc<TargetIdentity> {
+    let instance = format!("{job}.example:9100");
+    Arc::new(TargetIdentity {
+        id,
+        job: job.into(),
+        labels: Labels::from_pairs([("instance", instance.as_str()), ("job", job)]),
+    })
+}
+
+fn chunk(name: &str, kind: MetricType, series: &[&[(&str, &str)]]) -> Arc<SeriesChunk> {
+    let mut builder = ChunkBuilder::default();
+    for labels in series {
+        builder.push(
+            [("__name__", name)]
+                .into_iter()
+                .chain(labels.iter().copied()),
+        );
+    }
+    let family = Family {
+        name: name.into(),
+        kind,
+        help: format!("Help of {name}.").into(),
+        unit: "".into(),
+    };
+    Arc::new(builder.finish(Some(Arc::new(family))))
+}
+
+/// The two targets and what they expose.
+struct Scene {
+    node: Arc<SeriesList>,
+    /// Before and after its series change.
+    app: [Arc<SeriesList>; 2],
+    epoch: EpochId,
+    round: u64,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let cpu: &[&[_]] = &[
+            &[("cpu", "0"), ("mode", "idle")],
+            &[("cpu", "0"), ("mode", "user")],
+        ];
+        let cpu = chunk("node_cpu_seconds_total", MetricType::Counter, cpu);
+        let disk = chunk("disk.used", MetricType::Gauge, &[&[("path", "/a \"b\"\n")]]);
+        let bucket: &[&[_]] = &[&[("le", "0.1")], &[("le", "+Inf")]];
+        let bucket = chunk("app_seconds_bucket", MetricType::Histogram, bucket);
+        // An own label wins over the target's, and an empty one removes it.
+        let info: &[&[_]] = &[&[("instance", "inner"), ("job", "")]];
+        let info = chunk("app_info", MetricType::Info, info);
+        let (node, app) = (target(11, "node"), target(12, "app"));
+        let list = |chunks| Arc::new(SeriesList::new(Arc::clone(&app), chunks));
+        Scene {
+            node: Arc::new(SeriesList::new(node, vec![cpu, disk])),
+            app: [list(vec![Arc::clone(&bucket)]), list(vec![bucket, info])],
+            epoch: EpochId(1),
+            round: 0,
+        }
+    }
+
+    fn block(&self, series: &Arc<SeriesList>, values: &[f64], delay_ms: i64) -> ScrapeBlock {
+        ScrapeBlock {
+            sequence: Sequence::ZERO,
+            epoch: self.epoch,
+            offset_ms: self.round as i64 * 15_000 + delay_ms,
+            series: Arc::clone(series),
+            values: values.into(),
+            side: None,
+        }
+    }
+
+    /// One scrape of each target.
+    fn next(&mut self) -> [ScrapeBlock; 2] {
+        self.round += 1;
+        let round = self.round as f64;
+        let idle = 1000.0 + round * 14.93;
+        let user = if self.round.is_multiple_of(4) {
+            7.25
+        } else {
+            0.1 + 0.2
+        };
+        let used = match self.round % 9 {
+            3 => NAN,
+            5 => f64::INFINITY,
+            7 => -0.0,
+            8 => ABSENT,
+            _ => 5e9 + round,
+        };
+        let mut node = self.block(&self.node, &[idle, user, used], 3);
+        if self.round.is_multiple_of(6) {
+            node.side = Some(Box::new(SideTables {
+                timestamps: vec![(1, 1_600_000_000_000)],
+                exemplars: Vec::new(),
+            }));
+        }
+        let app = match self.round % 12 {
+            11 => self.block(&self.app[1], &[STALE, STALE, STALE], 20),
+            6.. => self.block(&self.app[1], &[round, 2.0 * round, 1.0], 20),
+            _ => self.with_exemplars(self.block(&self.app[0], &[round, 2.0 * round], 20)),
+        };
+        [node, app]
+    }
+
+    fn with_exemplars(&self, mut block: ScrapeBlock) -> ScrapeBlock {
+        let exemplar = |trace: &str, value, timestamp_ms| Exemplar {
+            labels: Labels::from_pairs([("trace_id", trace)]),
+            value,
+            timestamp_ms,
+        };
+        if self.round.is_multiple_of(3) {
+            block.side = Some(Box::new(SideTables {
+                timestamps: Vec::new(),
+                exemplars: vec![
+                    (0, exemplar("4bf92f", 0.04, Some(1_700_000_000_500))),
+                    (1, exemplar("0af765", 0.2, None)),
+                ],
+            }));
+        }
+        block
+    }
+}
+
+fn begin_epoch(sim: &mut Sim, id: u32, frozen: bool) {
+    let epoch = Epoch {
+        id: EpochId(id),
+        base_wall: Wall(1_700_000_000_000 + 3_600_000 * i64::from(id - 1)),
+        frozen,
+    };
+    sim.opened.core.put_epoch(sim.clock.mono(), epoch);
+}
+
+fn scrape(sim: &mut Sim, scene: &mut Scene, rounds: u64) {
+    for round in 0..rounds {
+        for block in scene.next() {
+            sim.opened.core.append(sim.clock.mono(), block);
+        }
+        // A frame holds two scrapes of each target.
+        sim.pass(if round % 2 == 1 { 1_000 } else { 100 });
+    }
+    sim.pass(11_000);
+}
+
+/// The disk with the log.
+pub(super) fn disk() -> SimFs {
+    let mut options = options();
+    // Else frames are closed early, to make room in memory.
+    options.ring_bytes = 1 << 20;
+    let mut sim = Sim::new(0, options);
+    let mut scene = Scene::new();
+    // Holds everything back.
+    let _waits = sim.opened.queues.register("two");
+    let seat = sim.opened.queues.register("one");
+    begin_epoch(&mut sim, 1, true);
+    scrape(&mut sim, &mut scene, ROUNDS);
+    seat.settled.with(|own| {
+        own.insert(Sequence(1), Sequence(20));
+        own.insert(Sequence(25), Sequence(28));
+    });
+    seat.totals.with(|own| {
+        own.acknowledged = 61;
+        own.abandoned = 2;
+    });
+    sim.opened.core.finish(sim.clock.mono());
+    let disk = sim.disk.clone();
+    sim = sim.restart(disk);
+    // The clock was set: another epoch, frozen once it is believed.
+    scene.epoch = EpochId(2);
+    begin_epoch(&mut sim, 2, false);
+    scrape(&mut sim, &mut scene, SHORT_ROUNDS);
+    begin_epoch(&mut sim, 2, true);
+    let disk = sim.disk.clone();
+    sim = sim.restart(disk);
+    scrape(&mut sim, &mut scene, SHORT_ROUNDS);
+    let files = sim.disk.files();
+    let named = |path: &Path| path.file_name().is_some_and(|name| name != "lock");
+    SimFs::holding(files.into_iter().filter(|(path, _)| named(path)))
+}
