@@ -6,7 +6,7 @@
 use super::yaml::{Node, Value};
 
 /// Keys whose content is not ours: free names and plain values.
-const FREE: [&str; 8] = [
+const FREE: [&str; 9] = [
     "labels",
     "external_labels",
     "params",
@@ -15,6 +15,7 @@ const FREE: [&str; 8] = [
     "proxy_connect_header",
     "claims",
     "endpoint_params",
+    "node_meta",
 ];
 
 /// Joins every relative path below `node` to `dir`.

@@ -20,6 +20,7 @@ pub mod refresh;
 pub mod registry;
 mod running;
 pub mod status;
+pub mod targets;
 #[cfg(test)]
 mod testing;
 mod thread;

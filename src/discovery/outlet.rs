@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, select};
@@ -31,6 +32,8 @@ pub struct Outlet {
     pub(super) board: Board,
     pub(super) metrics: RefreshMetrics,
     pub(super) log: Shared<LogLimit>,
+    /// Whether there was a complaint since the last success: that success is not a whole one.
+    pub(super) complained: AtomicBool,
 }
 
 impl Outlet {
@@ -58,9 +61,11 @@ impl Outlet {
         &*self.clock
     }
 
-    /// Notes a success that brought no news.
+    /// Notes a success that brought no news. It clears the last error from the status, unless
+    /// that is a complaint about this very round.
     pub fn unchanged(&self) {
-        self.board.succeeded(self.id, self.clock.wall());
+        let partly = self.complained.swap(false, Ordering::Relaxed);
+        self.board.succeeded(self.id, self.clock.wall(), !partly);
     }
 
     /// Sends an update and notes the success. False when the provider is to stop.
@@ -82,11 +87,17 @@ impl Outlet {
     /// [`limits::SD_LOG_EVERY`].
     pub fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         self.metrics.failures.inc();
-        self.complain(error);
+        self.show(error);
     }
 
-    /// Shows and logs a failure that does not make the refresh a failed one.
+    /// Shows and logs a failure that does not make the refresh a failed one: call it before the
+    /// update it belongs to is sent.
     pub fn complain(&self, error: &(dyn std::error::Error + 'static)) {
+        self.complained.store(true, Ordering::Relaxed);
+        self.show(error);
+    }
+
+    fn show(&self, error: &(dyn std::error::Error + 'static)) {
         let text = error.to_string();
         if let Some(unlogged) = self.log.with(|log| log.allow(self.clock.mono())) {
             let (mechanism, config) = (self.mechanism, &*self.label);

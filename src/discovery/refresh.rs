@@ -2,14 +2,19 @@
 //!
 //! The first refresh is at once, then one per interval, spread a little so that a fleet does not
 //! knock at the same moment. A failure is counted and logged, what was found before stays.
-//! Before the first success the pauses begin short, because the network may just be coming up.
+//! Before the first success the pauses begin short, because the network may just be coming up. A
+//! provider that hears of changes is asked soon after one.
 //!
 //! # Thread
-//! - Owns: the provider's client and memory. Inbox: none. Outbox: updates, blocks when full.
-//! - Waits on: its stop channel. Deadlines: the schedule. Stops when: the stop channel closes.
+//! - Owns: the provider's client and memory. Inbox: news of the provider, at most one. Outbox:
+//!   updates, blocks when full.
+//! - Waits on: its stop channel, news. Deadlines: the schedule. Stops when: the stop channel
+//!   closes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, never, select};
 
 use super::manager::Update;
 use super::outlet::Outlet;
@@ -67,6 +72,7 @@ impl Schedule {
 
 /// Refreshes until the outlet is stopped.
 pub(super) fn run(mut provider: Box<dyn Refresh>, mut schedule: Schedule, outlet: &Outlet) {
+    let mut news = provider.news().unwrap_or_else(never);
     loop {
         let began = outlet.clock().mono();
         let ended = turn(&mut *provider, outlet);
@@ -77,8 +83,35 @@ pub(super) fn run(mut provider: Box<dyn Refresh>, mut schedule: Schedule, outlet
         outlet.took(took);
         // Never in a busy loop, not even when every refresh takes longer than the interval.
         let pause = schedule.next(ended).saturating_sub(took);
-        if !outlet.wait(pause.max(limits::SD_REFRESH_MIN)) {
+        let pause = pause.max(limits::SD_REFRESH_MIN);
+        if !rest(outlet, &mut news, pause) {
             return;
+        }
+    }
+}
+
+/// Waits for the next refresh. False when the provider is to stop.
+fn rest(outlet: &Outlet, news: &mut Receiver<()>, pause: Duration) -> bool {
+    let due = outlet.clock().mono() + pause;
+    // Also keeps news from becoming a busy loop.
+    if !outlet.wait(pause.min(limits::SD_NEWS_GAP)) {
+        return false;
+    }
+    loop {
+        let left = due.since(outlet.clock().mono());
+        select! {
+            recv(outlet.stop()) -> _stopped => return false,
+            recv(news) -> heard => match heard {
+                Ok(()) => {
+                    let settled = outlet.wait(limits::SD_NEWS_SETTLE.min(left));
+                    // What came meanwhile is part of the same burst.
+                    let _same_burst = news.try_recv();
+                    return settled;
+                }
+                // Nobody is there to tell any more.
+                Err(_) => *news = never(),
+            },
+            default(left) => return true,
         }
     }
 }

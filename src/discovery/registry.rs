@@ -1,12 +1,15 @@
 //! The list of mechanisms, one line each. `static` is not among them: it needs no provider.
 
-use super::provider::{ProviderSpec, dns, file, http};
+use super::provider::{ProviderSpec, consul, dns, docker, dockerswarm, file, http};
 
 /// Every mechanism that can be configured.
 pub const MECHANISMS: &[ProviderSpec] = &[
-    dns::SPEC,  // names in the DNS
-    file::SPEC, // files with target groups
-    http::SPEC, // a server with target groups
+    consul::SPEC,      // services of a Consul catalog
+    dns::SPEC,         // names in the DNS
+    docker::SPEC,      // containers of a Docker engine
+    dockerswarm::SPEC, // services, tasks or nodes of a Docker swarm
+    file::SPEC,        // files with target groups
+    http::SPEC,        // a server with target groups
 ];
 
 /// The mechanism of that name.

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{Sender, bounded};
 
@@ -119,10 +120,11 @@ impl Running {
                 &self.planned.label,
             ),
             log: self.log.clone(),
+            complained: AtomicBool::new(false),
         };
         match runner {
             Runner::Fixed(groups) => {
-                hall.board.succeeded(self.id, context.clock.wall());
+                hall.board.succeeded(self.id, context.clock.wall(), true);
                 self.state = State::Fixed;
                 return Ok(Some(groups));
             }

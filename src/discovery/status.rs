@@ -62,10 +62,13 @@ impl Board {
         self.change(id, |status| status.targets = targets);
     }
 
-    pub(super) fn succeeded(&self, id: ProviderId, now: Wall) {
+    /// Notes a success; a whole one makes the last error a matter of the past.
+    pub(super) fn succeeded(&self, id: ProviderId, now: Wall, whole: bool) {
         self.change(id, |status| {
             status.last_success = Some(now);
-            status.last_error = None;
+            if whole {
+                status.last_error = None;
+            }
         });
     }
 

@@ -16,8 +16,23 @@ use crate::net::dns::resolver::ResolverSource;
 use crate::sys::clock::SystemClock;
 use crate::telemetry::registry::Registry;
 
+/// Longest wait of [`wait_for`], on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Longest wait for something that should happen soon.
 pub(super) const SOON: Duration = Duration::from_secs(10);
+
+/// Looks again and again until the condition holds.
+pub(super) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let ticks = crossbeam_channel::tick(Duration::from_millis(5));
+    let gave_up = crossbeam_channel::after(PATIENCE);
+    while !holds() {
+        crossbeam_channel::select! {
+            recv(ticks) -> _ => {}
+            recv(gave_up) -> _ => panic!("waited in vain for {what}"),
+        }
+    }
+}
 
 /// A configuration of these jobs: the items of `scrape_configs` in YAML.
 pub(super) fn config(jobs: &str) -> Config {

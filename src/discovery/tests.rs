@@ -163,6 +163,28 @@ fn too_many_targets_are_refused_shown_and_counted() {
 }
 
 #[test]
+fn a_complaint_outlives_the_update_it_belongs_to_and_no_other() {
+    let (go_on, wait) = bounded::<()>(1);
+    let complains = Puppet::new("complains", move |outlet| {
+        outlet.complain(&std::io::Error::other("one file is torn"));
+        let _sent = outlet.send(Update::Full(vec![group("s", &["a"])]));
+        wait.recv().expect("told");
+        let _sent = outlet.send(Update::Full(vec![group("s", &["b"])]));
+        let _stopped = outlet.wait(SOON);
+        Ok(())
+    });
+    let handle = start(plan_of(&[("j", &[&complains])]), env()).expect("started");
+    wait_for(&handle, "a", has("j", &["a"]));
+    let (_, error) = handle.status()[0].last_error.clone().expect("shown");
+    assert_eq!(error, "one file is torn");
+    assert!(handle.status()[0].last_success.is_some());
+    go_on.send(()).expect("told");
+    wait_for(&handle, "b", has("j", &["b"]));
+    assert_eq!(handle.status()[0].last_error, None);
+    handle.stop().expect("stopped");
+}
+
+#[test]
 fn stopping_is_not_held_up_by_a_provider_that_floods_the_manager() {
     let floods = Puppet::new("floods", |outlet| {
         while outlet.send(Update::Full(vec![group("s", &["x"])])) {}

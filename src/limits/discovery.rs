@@ -24,13 +24,17 @@ pub const SD_PLANS: usize = 2;
 /// source must not fill the memory. Static targets are the user's own and are not counted.
 pub const SD_TARGETS_PER_PROVIDER: usize = 10_000;
 
+/// Bytes of labels of all targets that are made from one answer. The labels of a container come
+/// back in each of its targets, so a small answer could become a very large set.
+pub const SD_LABEL_BYTES_PER_PROVIDER: usize = 64 * 1024 * 1024;
+
 /// Bytes of one target file.
 pub const SD_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Files that the patterns of one file provider may match; a guard against `/*`.
 pub const SD_FILES_PER_PROVIDER: usize = 10_000;
 
-/// Bytes of one answer of an HTTP discovery server, decoded.
+/// Bytes of one answer of a server that is asked for targets, decoded.
 pub const SD_HTTP_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Shortest refresh interval; shorter ones are lengthened to it. Guards against a busy loop.
@@ -42,6 +46,58 @@ pub const SD_RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// Longest pause before a provider that watches is started again.
 pub const SD_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Shortest time for one answer, however short the refresh interval: a busy server is not a dead
+/// one.
+pub const SD_ANSWER_MIN: Duration = Duration::from_secs(1);
+
+/// Longest time for one answer, however long the refresh interval.
+pub const SD_ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// After a provider hears of a change, how long it waits for the rest of the burst: starting one
+/// container is a handful of events.
+pub const SD_NEWS_SETTLE: Duration = Duration::from_millis(200);
+
+/// Refreshes because of news begin at least this far apart: a container that restarts in a loop
+/// must not become a loop of refreshes.
+pub const SD_NEWS_GAP: Duration = Duration::from_secs(1);
+
+/// Time until a stream of events begins.
+pub const SD_EVENTS_HEAD: Duration = Duration::from_secs(30);
+
+/// A stream of events that says nothing for so long is opened anew: its peer may be gone without a
+/// word.
+pub const SD_EVENTS_SILENCE: Duration = Duration::from_mins(10);
+
+/// Blocking queries of one Consul provider for the health of services, a thread each. With no more
+/// services than this each is asked about all the time, with more they take turns. One more thread
+/// asks for the list of services, and one for services that are new.
+pub const SD_CONSUL_WATCHERS: usize = 8;
+
+/// Services that one Consul provider watches; the first ones in the order of their names. Half of
+/// the targets a provider may have.
+pub const SD_CONSUL_SERVICES: usize = 5_000;
+
+/// Longest wait of a blocking query for the list of services: Prometheus's figure.
+pub const SD_CONSUL_LIST_WAIT: Duration = Duration::from_mins(2);
+
+/// Longest wait of a blocking query for the health of a service. Prometheus waits 2 minutes; here
+/// so many services can appear meanwhile that they have to take turns.
+pub const SD_CONSUL_HEALTH_WAIT: Duration = Duration::from_secs(30);
+
+/// What an answer of Consul may take beyond the wait, to which Consul adds up to a sixteenth:
+/// Prometheus's figure.
+pub const SD_CONSUL_SLACK: Duration = Duration::from_secs(15);
+
+/// Answers that one query may have early, that is with news, within a refresh interval: the first
+/// changes after a quiet time are seen at once, a service that changes all the time costs what its
+/// interval allows. Also how often within a refresh interval each service has its turn, if they
+/// take turns.
+pub const SD_CONSUL_BURST: u32 = 3;
+
+/// When services take turns, all rounds together have one question in this time: thousands of
+/// services do not become thousands of questions a second.
+pub const SD_CONSUL_TURN: Duration = Duration::from_millis(20);
 
 /// Pause before a provider that could not be created is tried again, say for a missing CA file.
 pub const SD_REOPEN: Duration = Duration::from_secs(30);

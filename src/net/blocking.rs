@@ -7,8 +7,10 @@
 
 mod error;
 mod transport;
+mod unix;
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,9 @@ pub struct ClientOptions {
     pub resolver: Option<Resolver>,
     /// Each new connection tries the addresses of a name in a random order, not in the system's.
     pub round_robin: Option<Shared<Jitter>>,
+    /// All requests go to the server behind this socket, whatever host their URL names; names,
+    /// proxies and TLS then play no part. URLs must be `http` ones.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl ClientOptions {
@@ -57,6 +62,7 @@ impl ClientOptions {
             follow_redirects: None,
             resolver: None,
             round_robin: None,
+            unix_socket: None,
         }
     }
 }
@@ -290,7 +296,8 @@ impl Client {
     /// The agent for a URL: the one there is, unless TLS material changed.
     fn agent(&self, url: &Url) -> Result<Agent, ClientError> {
         let context = &self.context;
-        let tls = if url.tls || context.proxy.needs_tls() {
+        let proxied = self.options.unix_socket.is_none() && context.proxy.needs_tls();
+        let tls = if url.tls || proxied {
             Some(context.tls.current()?)
         } else {
             None
@@ -330,7 +337,12 @@ impl Client {
             .max_idle_connections_per_host(idle)
             .max_idle_age(limits::IDLE_CONNECTION)
             .build();
-        let hop = NextHop::new(Arc::clone(&self.context), tls, &self.options.user_agent);
+        let context = Arc::clone(&self.context);
+        let hop = NextHop::new(context, tls, &self.options.user_agent);
+        if let Some(path) = &self.options.unix_socket {
+            let socket = ().chain(unix::UnixConnector(path.clone()));
+            return Agent::with_parts(config, socket.chain(hop.direct()), unix::NoNames);
+        }
         let resolver = NextHopResolver {
             context: Arc::clone(&self.context),
             resolver: self.options.resolver.clone(),
@@ -388,6 +400,13 @@ impl Client {
         }
         ClientError::from_ureq(error, transport::phase(), after)
     }
+}
+
+/// Whether reading a stream failed because it was silent for too long.
+#[must_use]
+pub fn is_silence(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(ureq::Error::Timeout(_)))
 }
 
 /// Headers that may go to a host that the user did not name.

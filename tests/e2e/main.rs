@@ -6,11 +6,15 @@
 #[cfg(test)]
 mod check_config;
 #[cfg(test)]
+mod consul;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod discovery;
+#[cfg(test)]
+mod docker;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -21,6 +25,8 @@ mod log_tool;
 mod outage;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod sd_differential;
 #[cfg(test)]
 mod self_metrics;
 #[cfg(test)]

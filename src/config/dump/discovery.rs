@@ -8,7 +8,7 @@ use crate::config::url;
 use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
-const PUBLIC: [&str; 28] = [
+const PUBLIC: [&str; 44] = [
     "targets",
     "labels",
     "files",
@@ -37,10 +37,26 @@ const PUBLIC: [&str; 28] = [
     "max_version",
     "values",
     "client_id",
+    "allow_stale",
+    "datacenter",
+    "filter",
+    "filters",
+    "health_filter",
+    "host_networking_host",
+    "match_first_network",
+    "namespace",
+    "node_meta",
+    "partition",
+    "path_prefix",
+    "role",
+    "scheme",
+    "services",
+    "tag_separator",
+    "tags",
 ];
 
 /// Keys that hold URLs, shown without their passwords.
-const URLS: [&str; 3] = ["url", "proxy_url", "token_url"];
+const URLS: [&str; 5] = ["url", "proxy_url", "token_url", "host", "server"];
 
 /// Adds all entries of a job, each under its mechanism.
 pub(super) fn add(section: &mut Section, entries: &[DiscoveryConfig]) {

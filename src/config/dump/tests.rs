@@ -38,6 +38,11 @@ scrape_configs:
     proxy_connect_header: {X-Token: [HUNTER2]}
     some_future_field: HUNTER2
     some_future_list: [[HUNTER2]]
+  consul_sd_configs:
+  - {server: 'https://me:HUNTER2@consul', token: HUNTER2}
+  - {server: consul, username: shown, password: HUNTER2}
+  docker_sd_configs:
+  - {host: 'http://me:HUNTER2@docker', authorization: {credentials: HUNTER2}}
 - job_name: b
   bearer_token: HUNTER2
 remote_write:

@@ -7,16 +7,13 @@ use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 3] = ["dns", "file", "http"];
+const SUPPORTED: [&str; 6] = ["consul", "dns", "docker", "dockerswarm", "file", "http"];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
-const UNSUPPORTED: [&str; 33] = [
+const UNSUPPORTED: [&str; 30] = [
     "aws",
     "azure",
-    "consul",
     "digitalocean",
-    "docker",
-    "dockerswarm",
     "ec2",
     "ecs",
     "elasticache",

@@ -87,7 +87,10 @@ fn a_mechanism_that_is_not_there_is_a_mistake() {
 #[test]
 fn every_mechanism_of_the_registry_can_be_configured() {
     for (mechanism, entry) in [
+        ("consul", "{}"),
         ("dns", "{names: [a]}"),
+        ("docker", "{host: 'unix:///s'}"),
+        ("dockerswarm", "{host: 'unix:///s', role: nodes}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
     ] {
@@ -95,5 +98,6 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
     }
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
-    assert_eq!(names, ["dns", "file", "http"], "each has its line above");
+    let expected = ["consul", "dns", "docker", "dockerswarm", "file", "http"];
+    assert_eq!(names, expected, "each has its line above");
 }

@@ -4,7 +4,11 @@
 //! pure function from what it fetched to groups, a [`Refresh`] or a [`Watch`] around it, a
 //! [`ProviderSpec`], tests; and one line in [`super::registry`]. Nothing else knows it.
 
+pub mod consul;
 pub mod dns;
+pub mod docker;
+pub mod docker_engine;
+pub mod dockerswarm;
 pub mod file;
 pub mod http;
 
@@ -14,6 +18,8 @@ use std::any::Any;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crossbeam_channel::Receiver;
 
 use super::outlet::Outlet;
 use crate::config::decode::{Cursor, Decoded};
@@ -122,12 +128,18 @@ pub type ProviderError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A provider that polls.
 pub trait Refresh: Send + Debug {
-    /// All groups as of now; nothing when they are the same as last time. May block as long as it looks after [`Outlet::stopped`] or is
-    /// interrupted.
+    /// All groups as of now; nothing when they are the same as last time. May block as long as it
+    /// looks after [`Outlet::stopped`] or is interrupted.
     ///
     /// # Errors
     /// Whatever made it impossible to say; the last groups stay.
     fn refresh(&mut self, outlet: &Outlet) -> Result<Option<Vec<TargetGroup>>, ProviderError>;
+
+    /// Where it hears that something changed: the next refresh then comes at once, not at its
+    /// interval. Nothing for a provider that never hears. Asked for once.
+    fn news(&self) -> Option<Receiver<()>> {
+        None
+    }
 }
 
 /// A provider that has its own rhythm: inotify, long polls, streams.
@@ -138,4 +150,10 @@ pub trait Watch: Send + Debug {
     /// # Errors
     /// Whatever ended the watching.
     fn run(&mut self, outlet: &Outlet) -> Result<(), ProviderError>;
+}
+
+/// What a peer says, made fit for an error: one line, not too long.
+fn shortened(text: &str) -> String {
+    let line = text.trim().chars().take(200);
+    line.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

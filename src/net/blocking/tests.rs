@@ -2,6 +2,7 @@
 
 mod round_robin;
 mod secure;
+mod unix;
 
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;

@@ -107,6 +107,8 @@ pub(super) struct NextHop {
     context: Arc<HttpContext>,
     tls: Option<Arc<ClientConfig>>,
     user_agent: String,
+    /// Whether the socket leads to the target whatever the configuration says of proxies.
+    direct: bool,
 }
 
 impl NextHop {
@@ -119,7 +121,21 @@ impl NextHop {
             context,
             tls,
             user_agent: user_agent.to_owned(),
+            direct: false,
         }
+    }
+
+    /// The same without proxies.
+    pub(super) fn direct(self) -> NextHop {
+        NextHop {
+            direct: true,
+            ..self
+        }
+    }
+
+    fn proxy(&self, tls: bool, host: &str, port: u16) -> Option<&Proxy> {
+        let proxy = self.context.proxy.choose(tls, host, port);
+        proxy.filter(|_| !self.direct)
     }
 
     fn open(
@@ -130,7 +146,7 @@ impl NextHop {
         let (tls, host, port) = endpoint(details.uri);
         let mut inner = socket;
         let mut absolute = None;
-        if let Some(proxy) = self.context.proxy.choose(tls, host, port) {
+        if let Some(proxy) = self.proxy(tls, host, port) {
             if proxy.kind == ProxyKind::Https {
                 inner = self.wrap(details, inner, &proxy.host)?;
             }

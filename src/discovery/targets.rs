@@ -1,0 +1,144 @@
+//! Targets made from what an API says of its objects: label names from free text, addresses, and
+//! a list that stays bounded. Pure.
+
+use serde::{Deserialize, Deserializer};
+
+use super::group::ADDRESS;
+use crate::limits;
+use crate::model::target_group::{LabelMap, TargetGroup};
+
+/// A text as part of a label name: every character that cannot stand in one becomes `_`.
+#[must_use]
+pub fn sanitized(text: &str) -> String {
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() { c } else { '_' }
+    };
+    text.chars().map(letter).collect()
+}
+
+/// Host and port as an address; IPv6 gets its brackets.
+#[must_use]
+pub fn host_port(host: &str, port: impl std::fmt::Display) -> String {
+    if host.contains([':', '%']) {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Adds the entries of a free map, their names sanitized and behind a prefix.
+pub fn add_all<'a>(
+    labels: &mut LabelMap,
+    prefix: &str,
+    entries: impl IntoIterator<Item = (&'a String, &'a String)>,
+) {
+    for (name, value) in entries {
+        labels.insert(format!("{prefix}{}", sanitized(name)), value.clone());
+    }
+}
+
+/// More targets, or longer labels, than a provider may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "more than {} targets, or more than {} bytes of labels",
+    limits::SD_TARGETS_PER_PROVIDER,
+    limits::SD_LABEL_BYTES_PER_PROVIDER
+)]
+pub struct TooMuch;
+
+/// The targets of a group, while they are being made.
+#[derive(Debug, Default)]
+pub struct TargetList {
+    targets: Vec<LabelMap>,
+    bytes: usize,
+}
+
+impl TargetList {
+    /// Adds a target: its address and all labels of `parts`, of which later ones win.
+    ///
+    /// # Errors
+    /// When there are too many already: one object of an answer can stand for any number.
+    pub fn add(&mut self, address: String, parts: &[&LabelMap]) -> Result<(), TooMuch> {
+        let entries = parts.iter().flat_map(|part| part.iter());
+        let size = |(name, value): (&String, &String)| name.len() + value.len();
+        self.bytes += address.len() + entries.clone().map(size).sum::<usize>();
+        if self.targets.len() >= limits::SD_TARGETS_PER_PROVIDER
+            || self.bytes > limits::SD_LABEL_BYTES_PER_PROVIDER
+        {
+            return Err(TooMuch);
+        }
+        let mut labels: LabelMap = entries
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        labels.insert(ADDRESS.to_owned(), address);
+        self.targets.push(labels);
+        Ok(())
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn into_group(self, source: &str, labels: LabelMap) -> TargetGroup {
+        TargetGroup {
+            source: source.to_owned(),
+            labels,
+            targets: self.targets,
+        }
+    }
+}
+
+/// Reads a JSON value of which null means the same as nothing, as everywhere in Go. For
+/// `#[serde(default, deserialize_with)]`.
+///
+/// # Errors
+/// When it is something else.
+pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_that_cannot_stand_in_a_name_becomes_one_underscore() {
+        assert_eq!(sanitized("com.docker/x-y"), "com_docker_x_y");
+        assert_eq!(sanitized("\u{e4}\u{20ac}9_"), "__9_");
+        assert_eq!(sanitized(""), "");
+    }
+
+    #[test]
+    fn only_ipv6_gets_brackets() {
+        assert_eq!(host_port("192.0.2.1", 80), "192.0.2.1:80");
+        assert_eq!(host_port("::1", 80), "[::1]:80");
+        assert_eq!(host_port("", 80), ":80");
+    }
+
+    #[test]
+    fn a_list_ends_at_its_limits() {
+        let mut list = TargetList::default();
+        for _ in 0..limits::SD_TARGETS_PER_PROVIDER {
+            list.add("a".to_owned(), &[]).expect("room");
+        }
+        assert_eq!(list.add("a".to_owned(), &[]), Err(TooMuch));
+        let large = "x".repeat(limits::SD_LABEL_BYTES_PER_PROVIDER / 2);
+        let labels = LabelMap::from([("l".to_owned(), large)]);
+        let mut list = TargetList::default();
+        list.add("a".to_owned(), &[&labels]).expect("room");
+        assert_eq!(list.add("a".to_owned(), &[&labels]), Err(TooMuch));
+    }
+
+    #[test]
+    fn later_labels_win_and_the_address_over_all() {
+        let one = LabelMap::from([("a".into(), "1".into()), (ADDRESS.into(), "no".into())]);
+        let two = LabelMap::from([("a".into(), "2".into())]);
+        let mut list = TargetList::default();
+        list.add("h:1".into(), &[&one, &two]).expect("room");
+        let group = list.into_group("s", LabelMap::new());
+        let expected = LabelMap::from([("a".into(), "2".into()), (ADDRESS.into(), "h:1".into())]);
+        assert_eq!(group.targets, [expected]);
+    }
+}
