@@ -11,7 +11,7 @@ use super::outgoing::OutgoingCache;
 use super::piece::{Item, Piece};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::remote_write::{
-    MetadataConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig,
+    MetadataConfig, NarthexConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig,
 };
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::labels::Labels;
@@ -156,6 +156,7 @@ pub(crate) fn config(url: &str) -> RemoteWriteConfig {
             send_interval: Duration::from_secs(60),
             max_samples_per_send: 2000,
         },
+        narthex: NarthexConfig::default(),
         http_client: HttpClientConfig::default(),
     }
 }
