@@ -1,14 +1,15 @@
 //! The command line: which command, which flags, which exit status.
 //!
 //! Prometheus's flags start narthex; the commands beside the agent are `check config`, as
-//! promtool has it, and `receive`, a small receiver to look at what an agent sends. Environment
-//! variables are not read.
+//! promtool has it, `log`, which looks at what the agent keeps on disk, and `receive`, a small
+//! receiver to look at what an agent sends. Environment variables are not read.
 
 mod check;
 mod flags;
 mod help;
 mod parse;
 mod receive;
+mod rejected;
 mod run;
 
 use std::ffi::OsString;
@@ -68,8 +69,20 @@ enum Next {
 fn dispatch(arguments: &[OsString], terminal: &mut Terminal<'_>) -> Next {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("check") => Next::Exit(check::main(&arguments[1..], terminal)),
+        Some("log") => Next::Exit(log_command(&arguments[1..], terminal)),
         Some("receive") => Next::Exit(receive::main(&arguments[1..], terminal)),
         _ => agent_options(arguments, terminal),
+    }
+}
+
+/// `narthex log ...`: looks at what the agent keeps on disk.
+fn log_command(arguments: &[OsString], terminal: &mut Terminal<'_>) -> ExitStatus {
+    match arguments.first().and_then(|first| first.to_str()) {
+        Some("rejected") => rejected::main(&arguments[1..], terminal),
+        _ => {
+            terminal.complain("usage: narthex log rejected [--json] [--job NAME] <folder>\n");
+            ExitStatus::Usage
+        }
     }
 }
 

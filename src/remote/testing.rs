@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prost::Message;
 
 use super::outgoing::OutgoingCache;
@@ -15,6 +16,7 @@ use crate::config::remote_write::{
 };
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::labels::Labels;
+use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::series::{ChunkBuilder, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
 use crate::wire::{compress, prompb};
@@ -158,5 +160,16 @@ pub(crate) fn config(url: &str) -> RemoteWriteConfig {
         },
         narthex: NarthexConfig::default(),
         http_client: HttpClientConfig::default(),
+    }
+}
+
+/// Books of losses in memory: samples by job and reason.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(pub(crate) Mutex<BTreeMap<(String, LossReason), u64>>);
+
+impl LossRecorder for Ledger {
+    fn lost(&self, lost: Lost<'_>) {
+        let key = (lost.job.to_owned(), lost.reason);
+        *self.0.lock().entry(key).or_default() += lost.samples;
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::losses::LossBook;
 use super::metrics::Metrics;
 use super::ring::Ring;
 use super::segment::Catalog;
@@ -25,6 +26,8 @@ pub struct Log {
     pub ring: Mutex<Ring>,
     /// The segments. Locked by the writer for each frame and by readers on disk.
     pub catalog: Mutex<Catalog>,
+    /// The books of what queues have lost.
+    pub losses: Arc<LossBook>,
     /// Our own metrics.
     pub metrics: Metrics,
     /// For durations and times of creation.

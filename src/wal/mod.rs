@@ -24,6 +24,7 @@ pub mod format;
 pub mod frames;
 pub mod handle;
 pub mod log;
+pub mod losses;
 pub mod metrics;
 pub mod open;
 pub mod positions;

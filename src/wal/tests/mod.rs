@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod losses;
 mod model;
 mod running;
 
@@ -16,12 +17,14 @@ use super::reader::LogReader;
 use super::recover::recover;
 use super::testing::{Workload, render};
 use crate::model::block::{EpochId, Sequence};
+use crate::model::position::AckRanges;
 use crate::model::source::{BlockSource, Next};
 use crate::model::time::{Mono, Wall};
 use crate::model::timeline::Epoch;
 use crate::sys::clock::{Clock, ManualClock};
 use crate::sys::fs_sim::SimFs;
-use crate::telemetry::registry::{Counter, Registry};
+use crate::sys::published::Shared;
+use crate::telemetry::registry::Registry;
 
 /// Where the simulated log is.
 const DIR: &str = "/data";
@@ -111,7 +114,13 @@ impl Sim {
     }
 
     fn reader(&self) -> LogReader {
-        LogReader::new(Arc::clone(&self.opened.log), Arc::new(Counter::default()))
+        let log = Arc::clone(&self.opened.log);
+        LogReader::new(
+            log,
+            "reader",
+            Arc::default(),
+            Shared::new(AckRanges::default()),
+        )
     }
 
     /// Reads everything after `after`; checks that nothing is invented, and that blocks and gaps
