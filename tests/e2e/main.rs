@@ -18,6 +18,8 @@ mod life;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod self_metrics;
