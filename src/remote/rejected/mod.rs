@@ -1,7 +1,7 @@
 //! What receivers refused for good, kept in small files for people to look at.
 //!
 //! One sample is one line of JSON ([`entry`]), so a torn write costs a line and `jq` reads the rest.
-//! Each endpoint has a file and the one before it, both bounded ([`file`]). Nothing depends on them:
+//! Each endpoint has a file and the one before it, both bounded ([`mod@file`]). Nothing depends on them:
 //! they are not synced, and a disk that is full costs a counter. `narthex log rejected` prints them.
 
 pub mod entry;

@@ -1,6 +1,6 @@
 //! The books of what queues have lost, kept beside their positions across restarts.
 //!
-//! [`book`] takes losses from every thread, [`file`] stores them (`docs/log-format.md`, 9),
+//! [`book`] takes losses from every thread, [`mod@file`] stores them (`docs/log-format.md`, 9),
 //! [`seat`] decides which blocks a queue loses when they leave the log, [`tally`] counts them.
 //!
 //! A loss counts once, also across a crash: it is stored together with the position that settles
