@@ -4,6 +4,7 @@
 //! flushes in the background; its position is remembered for a week.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::remote::metadata::MetadataSource;
 use crate::remote::metrics::Incoming;
 use crate::remote::{EndpointHandle, EndpointSpec, EndpointStatus};
 use crate::sys::clock::Clock;
+use crate::sys::fs::Storage;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::sys::thread;
@@ -32,6 +34,9 @@ pub(super) struct EndpointEnv {
     /// Counts what endpoints take in together.
     pub(super) incoming: Arc<Incoming>,
     pub(super) user_agent: String,
+    /// Disk and folder of the files of refused samples.
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) rejected_dir: PathBuf,
     pub(super) flush_deadline: Duration,
 }
 
@@ -210,6 +215,8 @@ fn start(
         registry: env.registry.clone(),
         incoming: Arc::clone(&env.incoming),
         user_agent: env.user_agent.clone(),
+        losses: wal.losses(),
+        rejected: Some((Arc::clone(&env.storage), env.rejected_dir.clone())),
         resolver: Some(env.resolver.clone()),
     })?;
     Ok(Running {

@@ -25,6 +25,7 @@ use crate::model::timeline::{Epoch, EpochClock};
 use crate::net::resolve::Resolver;
 use crate::net::server::{self, ServerHandle};
 use crate::remote::metrics::Incoming;
+use crate::remote::rejected;
 use crate::scrape::thread::{self as scrape, ScrapeEnv, ScrapeHandle};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::fs::RealFs;
@@ -118,6 +119,7 @@ impl Joined {
             discovery: discovery.board(),
             endpoints: endpoints.clone(),
             log: wal.status(),
+            losses: wal.losses(),
             corruptions: registry.counter("prometheus_agent_corruptions_total", "", &[]),
             requests: sender,
         };
@@ -382,6 +384,8 @@ fn endpoint_env(
         metadata: Arc::new(ActiveFamilies(scrape.status())),
         incoming: Arc::new(Incoming::new(registry)),
         user_agent: user_agent(options),
+        storage: Arc::new(RealFs),
+        rejected_dir: rejected::folder(&options.storage.path),
         flush_deadline: options.flush_deadline,
     }
 }

@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use super::endpoints::Endpoints;
 use crate::discovery::status::{Board, ProviderStatus};
 use crate::model::labels::Labels;
+use crate::model::loss::Losses;
 use crate::model::time::Wall;
 use crate::remote;
 use crate::scrape::status::{Health as ScrapeHealth, Status, TargetEntry};
@@ -48,6 +49,7 @@ pub(super) struct View {
     pub(super) discovery: Board,
     pub(super) endpoints: Endpoints,
     pub(super) log: Published<wal::LogStatus>,
+    pub(super) losses: Arc<wal::losses::LossBook>,
     pub(super) corruptions: Arc<Counter>,
     pub(super) requests: Sender<Request>,
 }
@@ -125,11 +127,16 @@ impl Backend for View {
 
     fn endpoints(&self) -> Vec<EndpointStatus> {
         let now = self.clock.wall();
+        let losses = self.losses.snapshot();
         self.endpoints
             .status()
             .into_iter()
-            .map(|status| endpoint(status, now))
+            .map(|status| endpoint(status, &losses, now))
             .collect()
+    }
+
+    fn losses(&self) -> Losses {
+        self.losses.snapshot()
     }
 
     fn discovery(&self) -> Vec<DiscoveryStatus> {
@@ -192,7 +199,7 @@ fn active_target(target: &TargetEntry) -> ActiveTarget {
     }
 }
 
-fn endpoint(status: remote::EndpointStatus, now: Wall) -> EndpointStatus {
+fn endpoint(status: remote::EndpointStatus, losses: &Losses, now: Wall) -> EndpointStatus {
     let behind = status.highest_read.zip(status.highest_sent);
     let lag = behind.map_or(0, |(read, sent)| {
         if status.pending_samples == 0 {
@@ -202,12 +209,13 @@ fn endpoint(status: remote::EndpointStatus, now: Wall) -> EndpointStatus {
         }
     });
     EndpointStatus {
+        samples_lost: losses.total(&status.name),
+        samples_aside: status.aside_samples,
         name: status.name,
         url: status.url,
         lag: Duration::from_millis(lag.unsigned_abs()),
         samples_pending: status.pending_samples,
         samples_sent: status.acknowledged_samples,
-        samples_lost: status.lost_samples,
         shards: u64::from(status.shards),
         last_error: status
             .last_error

@@ -14,7 +14,7 @@ const INDENT: usize = 32;
 const INTRODUCTION: &str = "\
 usage: narthex [<flags>]
        narthex check config [--syntax-only] <file>...
-       narthex log inspect|verify|dump [<flags>] <folder>
+       narthex log inspect|verify|dump|rejected [<flags>] <folder>
        narthex receive [--listen-address=<address>] [--file=<file>] [--strict] [--json|--quiet]
 
 A Prometheus-compatible metrics agent for small machines at the edge.

@@ -34,6 +34,8 @@ pub struct RemoteWriteConfig {
     pub queue: QueueConfig,
     /// Metadata settings (remote write 1.0 only).
     pub metadata: MetadataConfig,
+    /// Settings that Prometheus does not have.
+    pub narthex: NarthexConfig,
     /// How to reach the endpoint.
     pub http_client: HttpClientConfig,
 }
@@ -70,6 +72,25 @@ pub struct QueueConfig {
     pub retry_on_http_429: Option<bool>,
     /// Samples older than this are dropped; zero for no limit.
     pub sample_age_limit: Duration,
+}
+
+/// `narthex`: settings of an endpoint that Prometheus does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct NarthexConfig {
+    /// Most bytes a second on the wire, positive; none for no limit.
+    pub max_bytes_per_second: Option<u64>,
+    /// What follows an answer that says that credentials or the address are wrong.
+    pub unauthorized: Unauthorized,
+}
+
+/// What becomes of a request that is answered with 401, 403, 404 or 407.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Unauthorized {
+    /// It is kept and sent again once a minute: somebody will repair it.
+    #[default]
+    Hold,
+    /// It is dropped, as Prometheus does.
+    Drop,
 }
 
 /// `metadata_config`.

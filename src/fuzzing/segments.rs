@@ -138,7 +138,7 @@ fn blocks_of(files: &SimFs) -> Option<Vec<Arc<ScrapeBlock>>> {
         &Registry::default(),
     )
     .ok()?;
-    let mut reader = LogReader::new(Arc::clone(&opened.log), Arc::default());
+    let mut reader = LogReader::onlooker(Arc::clone(&opened.log));
     let mut after = Sequence::ZERO;
     let mut blocks = Vec::new();
     // A number is given once, and a gap takes at least one step.

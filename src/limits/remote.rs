@@ -30,13 +30,51 @@ pub const REMOTE_RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// repair credentials or an address, and a request in a minute notices it soon enough.
 pub const REMOTE_HOLD: Duration = Duration::from_secs(60);
 
-/// Requests spent on finding the refused samples of one batch. Two bad series of 10,000 samples
-/// need 56. When they are spent, what is refused is dropped without looking closer.
+/// Refusals that lead to a closer look at one batch, two requests each. One bad series in 10,000
+/// samples needs 14, three in different places about 40. When they are spent, what is refused is
+/// given up without looking closer, and counted as `unsearched`.
 pub const REMOTE_BISECT_REQUESTS: u32 = 128;
 
+/// The same for refusals as already there, which follow a crash: a batch of 200 small blocks, all
+/// repeated, needs 1,600.
+pub const REMOTE_REPEATED_REQUESTS: u32 = 2048;
+
 /// How often a block that the receiver "already has" is halved before the rest of it is believed
-/// to be a repetition too, as after a crash: seven requests a block instead of two a sample.
+/// to be a repetition too, as after a crash: eight requests a block instead of two a sample.
 pub const REMOTE_REPEATED_DEPTH: u8 = 2;
+
+/// Time for which a batch gets nothing but 5xx before it is suspected of being the cause. Most
+/// outages are over by then, and the suspicion alone costs nothing.
+pub const REMOTE_SET_ASIDE_AFTER: Duration = Duration::from_secs(300);
+
+/// 5xx answers that it gets at least before it is suspected.
+pub const REMOTE_SET_ASIDE_ATTEMPTS: u32 = 10;
+
+/// Failures, each after something else was taken since the one before, that make it certain.
+/// An ill receiver that takes every other request gives three by chance once in eight times, but
+/// not after five minutes of nothing else.
+pub const REMOTE_SET_ASIDE_STRIKES: u32 = 3;
+
+/// Time between two tries of what is set aside; one request each.
+pub const REMOTE_ASIDE_RETRY: Duration = Duration::from_secs(60);
+
+/// Time after which what is set aside is given up, if it still fails while others are taken: a
+/// receiver gets repaired within a working day or not at all.
+pub const REMOTE_ASIDE_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// Batches that a shard sets aside; beyond, the oldest is given up. One request a minute tries
+/// each of them every hour.
+pub const REMOTE_ASIDE_BATCHES: usize = 64;
+
+/// Samples that a shard sets aside; each may hold a whole block in memory.
+pub const REMOTE_ASIDE_SAMPLES: u64 = 10_000;
+
+/// Bytes of a request beside its body, by estimate: request line, headers and, on an encrypted
+/// connection, the framing. Counts against `max_bytes_per_second`.
+pub const REMOTE_HEAD_BYTES: u64 = 512;
+
+/// What a limit of bytes a second lets through at once after a pause, as time at that limit.
+pub const REMOTE_RATE_BURST: Duration = Duration::from_secs(1);
 
 /// Bytes of an answer's body that are read.
 pub const REMOTE_ANSWER_BYTES: usize = 4096;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::retry_after;
 use super::transport::{Answer, HttpAnswer};
+use crate::config::remote_write::Unauthorized;
 use crate::limits;
 use crate::model::time::Wall;
 
@@ -19,6 +20,8 @@ pub enum Verdict {
     Accepted,
     /// Send the same again after a while; with the wish of a `Retry-After`.
     Retry(Option<Duration>),
+    /// As [`Verdict::Retry`], after a 5xx: an outage, or the receiver fails at this very batch.
+    Failed(Option<Duration>),
     /// Nothing is wrong with the samples: wait for a repair, ask rarely.
     Hold,
     /// Too large: send its halves.
@@ -30,6 +33,26 @@ pub enum Verdict {
     },
     /// 429 while `retry_on_http_429: false` is written.
     Throttled,
+    /// 401, 403, 404 or 407 while `unauthorized: drop` is written.
+    Unauthorized,
+}
+
+/// What the configuration says about answers. The default is what narthex does unless told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// Whether a 429 is repeated; false only where `retry_on_http_429: false` is written.
+    pub retry_429: bool,
+    /// What follows a 401, 403, 404 or 407.
+    pub unauthorized: Unauthorized,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Manners {
+            retry_429: true,
+            unauthorized: Unauthorized::Hold,
+        }
+    }
 }
 
 /// Words in the body of a 4xx that mean "stored already": Prometheus, Cortex and Mimir (with
@@ -44,16 +67,20 @@ const REPEATED: [&str; 7] = [
     "new-value-for-timestamp",
 ];
 
-/// Judges an answer. `retry_429` is false only where `retry_on_http_429: false` is written.
+/// Judges an answer.
 #[must_use]
-pub fn judge(answer: &Answer, now: Wall, retry_429: bool) -> Verdict {
+pub fn judge(answer: &Answer, now: Wall, manners: Manners) -> Verdict {
     let Answer::Http(http) = answer else {
         return Verdict::Retry(None);
     };
     match http.status {
         200..=299 if !is_page(http) => Verdict::Accepted,
-        429 if !retry_429 => Verdict::Throttled,
-        429 | 500..=599 => Verdict::Retry(wish(http, now)),
+        429 if !manners.retry_429 => Verdict::Throttled,
+        429 => Verdict::Retry(wish(http, now)),
+        500..=599 => Verdict::Failed(wish(http, now)),
+        401 | 403 | 404 | 407 if manners.unauthorized == Unauthorized::Drop => {
+            Verdict::Unauthorized
+        }
         401 | 403 | 404 | 407 | 415 => Verdict::Hold,
         413 => Verdict::Split,
         408 => Verdict::Retry(None),
@@ -145,7 +172,7 @@ mod tests {
     }
 
     fn verdict(answer: &Answer) -> Verdict {
-        judge(answer, Wall(0), true)
+        judge(answer, Wall(0), Manners::default())
     }
 
     #[test]
@@ -168,9 +195,9 @@ mod tests {
             (415, Verdict::Hold),
             (422, refused(false)),
             (429, Verdict::Retry(None)),
-            (500, Verdict::Retry(None)),
-            (503, Verdict::Retry(None)),
-            (511, Verdict::Retry(None)),
+            (500, Verdict::Failed(None)),
+            (503, Verdict::Failed(None)),
+            (511, Verdict::Failed(None)),
             (999, Verdict::Retry(None)),
             (100, Verdict::Retry(None)),
         ] {
@@ -178,8 +205,26 @@ mod tests {
         }
         let reset = Answer::Network("connection reset".to_owned());
         assert_eq!(verdict(&reset), Verdict::Retry(None));
-        let throttled = judge(&http(429, ""), Wall(0), false);
-        assert_eq!(throttled, Verdict::Throttled);
+    }
+
+    #[test]
+    fn the_configuration_may_ask_to_drop_what_is_throttled_or_unauthorized() {
+        let manners = Manners {
+            retry_429: false,
+            unauthorized: Unauthorized::Drop,
+        };
+        for (status, expected) in [
+            (429, Verdict::Throttled),
+            (401, Verdict::Unauthorized),
+            (403, Verdict::Unauthorized),
+            (404, Verdict::Unauthorized),
+            (407, Verdict::Unauthorized),
+            (415, Verdict::Hold),
+            (503, Verdict::Failed(None)),
+        ] {
+            let verdict = judge(&http(status, ""), Wall(0), manners);
+            assert_eq!(verdict, expected, "{status}");
+        }
     }
 
     #[test]
@@ -234,7 +279,7 @@ mod tests {
             })
         };
         let seven = Some(Duration::from_secs(7));
-        assert_eq!(verdict(&answer(503)), Verdict::Retry(seven));
+        assert_eq!(verdict(&answer(503)), Verdict::Failed(seven));
         assert_eq!(verdict(&answer(429)), Verdict::Retry(seven));
         assert_eq!(verdict(&answer(200)), Verdict::Accepted);
     }

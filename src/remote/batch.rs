@@ -27,6 +27,24 @@ pub struct Batch {
     pub surely_bad: bool,
     /// It, or the batch it is a half of, was refused as already there.
     pub repeated: bool,
+    /// What it, or the batch it is a half of, went through while the receiver answered 5xx.
+    pub trial: Trial,
+}
+
+/// What a batch went through while the receiver answered 5xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Trial {
+    /// How many answers about other data the shard had when it failed last; none if it did not.
+    pub failed_at: Option<u64>,
+    /// How often it, or what it is a half of, failed after something else was taken since the
+    /// failure before.
+    pub strikes: u32,
+    /// The last strike was its own.
+    pub struck: bool,
+    /// It cannot be halved any more and lets others go first until something is taken.
+    pub waiting: bool,
+    /// It was taken from further behind, to see whether the receiver takes anything.
+    pub probe: bool,
 }
 
 impl Batch {
@@ -39,6 +57,7 @@ impl Batch {
             depth: 0,
             surely_bad: false,
             repeated: false,
+            trial: Trial::default(),
         }
     }
 
@@ -79,6 +98,11 @@ impl Batch {
             depth,
             surely_bad: false,
             repeated: self.repeated,
+            trial: Trial {
+                failed_at: self.trial.failed_at,
+                strikes: self.trial.strikes,
+                ..Trial::default()
+            },
         };
         Some((half(left, Half::Left), half(right, Half::Right)))
     }

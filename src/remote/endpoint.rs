@@ -188,6 +188,7 @@ impl Endpoint {
         (samples > 0).then(|| Piece {
             slots: piece.slots.clone(),
             samples,
+            aside: piece.aside,
             ..whole
         })
     }

@@ -18,6 +18,8 @@ use super::lanes::Lanes;
 use super::metadata::MetadataQueue;
 use super::metrics::{QueueMetrics, shown_url};
 use super::progress::Progress;
+use super::rate::RateLimit;
+use super::rejected::file::RejectedFile;
 use super::settings::QueueSettings;
 use super::status::EndpointStatus;
 use super::thread::{Change, Runner, SourceBox, State};
@@ -29,6 +31,7 @@ use crate::model::block::Sequence;
 use crate::model::labels::Labels;
 use crate::model::position::AckRanges;
 use crate::sys::jitter::Jitter;
+use crate::sys::published::Shared;
 use crate::sys::thread;
 use crate::telemetry::registry::Registry;
 
@@ -85,6 +88,12 @@ pub(super) fn start_with(spec: EndpointSpec, connect: Connect) -> io::Result<End
         metrics: Arc::new(metrics(&spec.registry, &name, &url, &settings)),
         progress: Arc::new(Progress::default()),
         clock: Arc::clone(&spec.clock),
+        losses: Arc::clone(&spec.losses),
+        rejected: spec.rejected.map(|(storage, dir)| {
+            let file = RejectedFile::new(storage, &dir, &name);
+            Arc::new(file)
+        }),
+        rate: rate_limit(&spec.config),
         settings: Arc::new(settings),
     };
     let now = spec.clock.mono();
@@ -128,6 +137,11 @@ pub(super) fn start_with(spec: EndpointSpec, connect: Connect) -> io::Result<End
         registry: spec.registry,
         url,
     })
+}
+
+fn rate_limit(config: &RemoteWriteConfig) -> Option<Shared<RateLimit>> {
+    let rate = config.narthex.max_bytes_per_second?;
+    Some(Shared::new(RateLimit::new(rate)))
 }
 
 fn warn_about_protocol(config: &RemoteWriteConfig) {
@@ -175,6 +189,7 @@ impl EndpointHandle {
             self.url = url;
         }
         self.context.transport = transport;
+        self.context.rate = rate_limit(config);
         self.context.settings = Arc::new(settings);
         let change = Change {
             context: self.context.clone(),
@@ -208,7 +223,6 @@ impl EndpointHandle {
     #[must_use]
     pub fn status(&self) -> EndpointStatus {
         let (progress, metrics) = (&self.context.progress, &self.context.metrics);
-        let lost = metrics.invalid.get() + metrics.too_large.get() + metrics.throttled.get();
         EndpointStatus {
             name: self.name.clone(),
             url: self.url.clone(),
@@ -218,7 +232,8 @@ impl EndpointHandle {
             shards_desired: metrics.shards_desired.get(),
             pending_samples: metrics.samples_pending.get() as u64,
             acknowledged_samples: metrics.acknowledged.get() as u64,
-            lost_samples: lost as u64,
+            lost_samples: metrics.samples_failed.get() as u64,
+            aside_samples: metrics.set_aside.get() as u64,
             highest_read: progress.highest_read(),
             highest_sent: progress.highest_sent(),
             settled_up_to: self

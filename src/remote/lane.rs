@@ -1,6 +1,8 @@
 //! Shell of a shard: makes the request, sends it, and carries the verdict to the core, the
 //! position, the metrics and the log. Runs on whichever thread calls [`Lane::turn`].
 
+mod losing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +11,16 @@ use super::complaint::Complaint;
 use super::metrics::QueueMetrics;
 use super::piece::Piece;
 use super::progress::Progress;
+use super::rate::RateLimit;
+use super::refusal::Refusal;
+use super::rejected::file::RejectedFile;
 use super::request::{Counts, RequestBuilder, Rules};
 use super::settings::QueueSettings;
-use super::shard::{Outcome, Refusal, Shard, Step};
+use super::shard::{Outcome, Shard, Step};
 use super::status::{LastError, SendState};
 use super::transport::{Answer, Transport};
 use crate::limits;
+use crate::model::loss::LossRecorder;
 use crate::model::position::AckRanges;
 use crate::model::time::Mono;
 use crate::sys::clock::Clock;
@@ -38,6 +44,12 @@ pub struct LaneContext {
     pub progress: Arc<Progress>,
     /// Clock.
     pub clock: Arc<dyn Clock>,
+    /// Where losses are written down.
+    pub losses: Arc<dyn LossRecorder>,
+    /// Where refused samples are kept for people to look at.
+    pub rejected: Option<Arc<RejectedFile>>,
+    /// The limit of bytes a second, if there is one.
+    pub rate: Option<Shared<RateLimit>>,
 }
 
 /// What a turn did.
@@ -57,6 +69,11 @@ pub struct Lane {
     context: LaneContext,
     jitter: Jitter,
     complaint: Complaint,
+    rejected_complaint: Complaint,
+    /// When the request may go whose bytes are reserved.
+    reserved: Option<Mono>,
+    /// Samples set aside as the metric has them.
+    aside_shown: u64,
 }
 
 impl Lane {
@@ -69,6 +86,9 @@ impl Lane {
             context,
             jitter,
             complaint: Complaint::default(),
+            rejected_complaint: Complaint::default(),
+            reserved: None,
+            aside_shown: 0,
         }
     }
 
@@ -96,11 +116,10 @@ impl Lane {
         let turn = match step {
             Step::Wait(until) => Turn::Wait(until),
             Step::Idle => Turn::Wait(Mono::NEVER),
-            Step::Send => {
-                self.send(now);
-                Turn::Sent
-            }
+            Step::Send => self.send(now),
         };
+        self.note_given_up(now, None);
+        self.show_aside();
         self.enter_settled();
         if turn == Turn::Wait(Mono::NEVER) {
             self.builder.shrink();
@@ -108,7 +127,10 @@ impl Lane {
         turn
     }
 
-    fn send(&mut self, now: Mono) {
+    fn send(&mut self, now: Mono) -> Turn {
+        if let Some(at) = self.reserved.filter(|at| now < *at) {
+            return Turn::Wait(at);
+        }
         let context = &self.context;
         let rules = Rules {
             oldest_ms: context.settings.oldest_ms(context.clock.wall().0),
@@ -119,14 +141,25 @@ impl Lane {
             Ok(built) => built,
             Err(error) => {
                 let answer = Answer::Network(format!("cannot compress the request: {error}"));
-                return self.answered(now, now, Counts::default(), &answer);
+                self.answered(now, now, Counts::default(), &answer);
+                return Turn::Sent;
             }
         };
         if counts.samples == 0 {
             // Everything has grown too old: nothing to send, nothing to wait for.
-            context.metrics.too_old.add(counts.too_old as f64);
+            self.lose_too_old();
             self.shard.answered(now, &Verdict::Accepted, 0.0);
-            return;
+            return Turn::Sent;
+        }
+        if let Some(limit) = &context.rate {
+            let bytes = body.len() as u64 + limits::REMOTE_HEAD_BYTES;
+            let at = self
+                .reserved
+                .unwrap_or_else(|| limit.with(|limit| limit.reserve(now, bytes)));
+            self.reserved = Some(at).filter(|at| now < *at);
+            if self.reserved.is_some() {
+                return Turn::Wait(at);
+            }
         }
         let metrics = &context.metrics;
         metrics.samples.add(counts.samples as f64);
@@ -142,17 +175,21 @@ impl Lane {
             .batch_duration
             .observe(done.since(now).as_secs_f64());
         self.answered(now, done, counts, &answer);
+        Turn::Sent
     }
 
     fn answered(&mut self, sent: Mono, now: Mono, counts: Counts, answer: &Answer) {
         let wall = self.context.clock.wall();
-        let verdict = judge(answer, wall, self.context.settings.retry_429);
+        let verdict = judge(answer, wall, self.context.settings.manners);
+        if verdict == Verdict::Accepted {
+            self.lose_too_old();
+        }
         let outcome = self.shard.answered(now, &verdict, self.jitter.fraction());
+        self.note_given_up(now, Some(answer));
         let metrics = &self.context.metrics;
         match outcome {
             Outcome::Delivered => {
                 metrics.acknowledged.add(counts.samples as f64);
-                metrics.too_old.add(counts.too_old as f64);
                 metrics.holding.set(0.0);
             }
             Outcome::Kept => {
@@ -161,7 +198,7 @@ impl Lane {
                 let hold = verdict == Verdict::Hold;
                 metrics.holding.set(f64::from(u8::from(hold)));
             }
-            Outcome::GivenUp(Refusal::Repeated) | Outcome::Halved => {}
+            Outcome::GivenUp(Refusal::Repeated) | Outcome::Halved | Outcome::SetAside => {}
             Outcome::GivenUp(_) => metrics.exemplars_failed.add(counts.exemplars as f64),
         }
         self.note_progress(sent, now, counts, outcome, &verdict);
@@ -186,7 +223,9 @@ impl Lane {
                     self.context.metrics.highest_sent.set(highest.as_seconds());
                 }
             }
-            Outcome::Halved => progress.settled(now, 0, Duration::ZERO, i64::MIN),
+            Outcome::Halved | Outcome::SetAside => {
+                progress.settled(now, 0, Duration::ZERO, i64::MIN);
+            }
             Outcome::Kept => {
                 let (state, wait) = if *verdict == Verdict::Hold {
                     (SendState::Holding, limits::REMOTE_HOLD)
@@ -199,7 +238,7 @@ impl Lane {
     }
 
     fn complain(&mut self, now: Mono, answer: &Answer, outcome: Outcome) {
-        let text = describe(answer);
+        let text = self.context.settings.mask.apply(describe(answer));
         let name = &*self.context.name;
         self.context.progress.set_error(LastError {
             at: self.context.clock.wall(),
@@ -221,6 +260,10 @@ impl Lane {
                 log::info!(component = "remote", remote_name = name, answer = text, suppressed;
                     "the endpoint has these samples already");
             }
+            Outcome::SetAside => {
+                log::warn!(component = "remote", remote_name = name, answer = text, suppressed;
+                    "the endpoint fails at these samples alone, they are set aside");
+            }
             _ => {
                 log::error!(component = "remote", remote_name = name, answer = text, suppressed;
                     "the endpoint refused samples, they are lost");
@@ -228,10 +271,14 @@ impl Lane {
         }
     }
 
+    fn show_aside(&mut self) {
+        let now = self.shard.aside_samples();
+        let change = now as f64 - self.aside_shown as f64;
+        self.aside_shown = now;
+        self.context.metrics.set_aside.add(change);
+    }
+
     fn enter_settled(&mut self) {
-        self.context
-            .metrics
-            .count_given_up(self.shard.take_given_up());
         let sequences = self.shard.take_settled();
         if sequences.len() == 0 {
             return;
@@ -246,6 +293,8 @@ impl Lane {
     /// Ends the lane: everything that is not settled.
     #[must_use]
     pub fn into_pieces(self) -> Vec<Piece> {
+        let shown = self.aside_shown as f64;
+        self.context.metrics.set_aside.add(-shown);
         self.shard.into_pieces()
     }
 }

@@ -143,7 +143,13 @@ impl Lanes {
             }
             Kind::Threads(threads) => {
                 let own = &threads[shard];
-                own.load.samples.fetch_add(piece.samples, Ordering::AcqRel);
+                // What is aside takes no room, and so never gives it back.
+                let samples = if piece.aside.is_some() {
+                    0
+                } else {
+                    piece.samples
+                };
+                own.load.samples.fetch_add(samples, Ordering::AcqRel);
                 own.load.mails.fetch_add(1, Ordering::AcqRel);
                 own.inbox.send(Mail::Piece(piece)).is_ok()
             }

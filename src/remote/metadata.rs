@@ -130,7 +130,9 @@ impl MetadataQueue {
     /// Applies the verdict on the chunk. `fraction` is random in `0.0..1.0`.
     pub fn answered(&mut self, now: Mono, verdict: &Verdict, fraction: f64) -> ChunkOutcome {
         let wait = match verdict {
-            Verdict::Retry(wish) => Some(self.backoff.fail(*wish, fraction)),
+            Verdict::Retry(wish) | Verdict::Failed(wish) => {
+                Some(self.backoff.fail(*wish, fraction))
+            }
             Verdict::Hold => Some(limits::REMOTE_HOLD),
             _ => None,
         };

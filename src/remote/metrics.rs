@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::shard::GivenUp;
+use super::refusal::Refusal;
 use crate::model::block::Sequence;
 use crate::telemetry::registry::{Counter, Gauge, Histogram, Registry};
 
@@ -187,6 +187,10 @@ queue_metrics! {
             "Samples that the endpoint has acknowledged.";
         requests = "narthex_remote_requests_total",
             "Requests sent, whatever the answer.";
+        rejected_kept = "narthex_remote_rejected_kept_total",
+            "Refused samples that were written to the file of refused samples.";
+        rejected_dropped = "narthex_remote_rejected_dropped_total",
+            "Refused samples that were not: too many at once, too long, or the disk refused.";
     }
     reasons {
         too_old = "prometheus_remote_storage_samples_dropped_total", "too_old",
@@ -205,7 +209,13 @@ queue_metrics! {
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         too_large = "narthex_remote_samples_refused_total", "too_large",
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
+        unsearched = "narthex_remote_samples_refused_total", "unsearched",
+            "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         throttled = "narthex_remote_samples_refused_total", "throttled",
+            "Samples refused by the endpoint: repeated ones it has already, others are lost.";
+        unauthorized = "narthex_remote_samples_refused_total", "unauthorized",
+            "Samples refused by the endpoint: repeated ones it has already, others are lost.";
+        set_aside_lost = "narthex_remote_samples_refused_total", "set_aside",
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         gap_budget = "narthex_remote_blocks_abandoned_total", "budget",
             "Scrapes that were lost before this endpoint had them.";
@@ -237,22 +247,29 @@ queue_metrics! {
             "Shards that the load asks for.";
         batch_samples = "prometheus_remote_storage_max_samples_per_send",
             "Most samples of a request.";
+        set_aside = "narthex_remote_samples_set_aside",
+            "Samples that the endpoint fails at alone, waiting to be tried again.";
         holding = "narthex_remote_holding",
             "1 while the endpoint answers 401, 403, 404, 407 or 415 and is asked once a minute.";
     }
 }
 
 impl QueueMetrics {
-    /// Counts what was given up.
-    pub fn count_given_up(&self, given_up: GivenUp) {
-        if given_up == GivenUp::default() {
-            return;
+    /// Counts samples that were given up.
+    pub fn count_given_up(&self, refusal: Refusal, samples: u64) {
+        let counter = match refusal {
+            Refusal::Repeated => &self.repeated,
+            Refusal::Invalid => &self.invalid,
+            Refusal::Unsearched => &self.unsearched,
+            Refusal::TooLarge => &self.too_large,
+            Refusal::Throttled => &self.throttled,
+            Refusal::Unauthorized => &self.unauthorized,
+            Refusal::SetAside => &self.set_aside_lost,
+        };
+        counter.add(samples as f64);
+        if refusal != Refusal::Repeated {
+            self.samples_failed.add(samples as f64);
         }
-        self.repeated.add(given_up.repeated as f64);
-        self.invalid.add(given_up.invalid as f64);
-        self.too_large.add(given_up.too_large as f64);
-        self.throttled.add(given_up.throttled as f64);
-        self.samples_failed.add(given_up.lost() as f64);
     }
 
     /// Takes the queue's metrics off the page.

@@ -15,8 +15,8 @@
 //!
 //! External labels and `write_relabel_configs` are applied when sending, so a change also applies
 //! to what is still unsent. `sample_age_limit` compares with the wall clock. Implements remote
-//! write 1.0; what is configured for 2.0 is sent as 1.0 with a warning. A batch that gets 5xx for
-//! ever is not set aside yet.
+//! write 1.0; what is configured for 2.0 is sent as 1.0 with a warning. What never gets through is
+//! set aside ([`shard`]), what is refused for good is kept for a look ([`rejected`]).
 
 pub mod answer;
 pub mod backoff;
@@ -29,11 +29,15 @@ mod handle;
 pub mod lane;
 pub mod lanes;
 pub mod load;
+pub mod mask;
 pub mod metadata;
 pub mod metrics;
 pub mod outgoing;
 pub mod piece;
 pub mod progress;
+pub mod rate;
+pub mod refusal;
+pub mod rejected;
 pub mod request;
 pub mod reshard;
 pub mod retry_after;
@@ -49,6 +53,7 @@ pub mod transport;
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -61,12 +66,14 @@ use self::transport::Connect;
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::model::block::Sequence;
 use crate::model::labels::Labels;
+use crate::model::loss::LossRecorder;
 use crate::model::position::AckRanges;
 use crate::model::source::BlockSource;
 use crate::model::time::Mono;
 use crate::model::timeline::Timeline;
 use crate::net::resolve::Resolver;
 use crate::sys::clock::Clock;
+use crate::sys::fs::Storage;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::{Published, Shared};
 use crate::telemetry::registry::Registry;
@@ -99,6 +106,10 @@ pub struct EndpointSpec {
     pub incoming: Arc<Incoming>,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Where losses are written down.
+    pub losses: Arc<dyn LossRecorder>,
+    /// Disk and folder of the files of refused samples; none keeps no such file.
+    pub rejected: Option<(Arc<dyn Storage>, PathBuf)>,
     /// Resolves names with a deadline; none asks the system on the sending thread.
     pub resolver: Option<Resolver>,
 }

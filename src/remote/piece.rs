@@ -47,6 +47,8 @@ pub struct Piece {
     pub slots: Range<u32>,
     /// Samples among them that are sent.
     pub samples: u64,
+    /// Since when the receiver has failed at them alone, if they were set aside for that.
+    pub aside: Option<Mono>,
 }
 
 impl Piece {
@@ -59,6 +61,7 @@ impl Piece {
             item: Arc::new(item),
             slots: 0..u32::try_from(slots).unwrap_or(u32::MAX),
             samples: samples as u64,
+            aside: None,
         }
     }
 
@@ -88,6 +91,7 @@ impl Piece {
             item: Arc::clone(&self.item),
             slots,
             samples,
+            aside: self.aside,
         };
         let first = part(self.slots.start..at, samples);
         let second = part(at..self.slots.end, self.samples.saturating_sub(samples));

@@ -55,6 +55,7 @@ struct Cursor<'a> {
     wall_ms: i64,
     timestamps: &'a [(u32, i64)],
     exemplars: &'a [(u32, Exemplar)],
+    too_old: u64,
 }
 
 impl<'a> Cursor<'a> {
@@ -66,6 +67,7 @@ impl<'a> Cursor<'a> {
             wall_ms: piece.item.wall_ms,
             timestamps: side.map_or(&[], |side| &side.timestamps),
             exemplars: side.map_or(&[], |side| &side.exemplars),
+            too_old: 0,
         }
     }
 
@@ -95,6 +97,8 @@ impl<'a> Cursor<'a> {
 pub struct RequestBuilder {
     body: SnappyBody,
     order: Vec<usize>,
+    /// Samples left out because of their age, by index of their piece.
+    too_old: Vec<(usize, u64)>,
 }
 
 impl RequestBuilder {
@@ -104,6 +108,7 @@ impl RequestBuilder {
     /// When the compressor refuses, which it has no reason to.
     pub fn build(&mut self, pieces: &[Piece], rules: Rules) -> Result<Counts, snap::Error> {
         self.body.clear();
+        self.too_old.clear();
         self.order.clear();
         self.order.extend(0..pieces.len());
         let lane = |index: usize| pieces[index].item.block.series.lane();
@@ -120,6 +125,9 @@ impl RequestBuilder {
             if result.is_err() {
                 break;
             }
+            let old = run.iter().zip(&cursors);
+            let old = old.map(|(index, cursor)| (*index, cursor.too_old));
+            self.too_old.extend(old.filter(|(_, samples)| *samples > 0));
         }
         self.order = order;
         result.map(|()| counts)
@@ -131,6 +139,12 @@ impl RequestBuilder {
     /// As [`RequestBuilder::build`].
     pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
         self.body.finish()
+    }
+
+    /// Samples that the last body leaves out because of their age, by index of their piece.
+    #[must_use]
+    pub fn too_old(&self) -> &[(usize, u64)] {
+        &self.too_old
     }
 
     /// Gives back the memory of an unusually large body.
@@ -210,6 +224,7 @@ fn write_sample(
     let timestamp = cursor.timestamp(slot);
     if timestamp < rules.oldest_ms {
         counts.too_old += 1;
+        cursor.too_old += 1;
         return;
     }
     v1::append_sample(out, value, timestamp);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::answer::Manners;
+use super::mask::Mask;
 use super::reshard::ShardBounds;
 use super::shard::ShardSettings;
 use crate::config::remote_write::RemoteWriteConfig;
@@ -18,8 +20,10 @@ pub struct QueueSettings {
     pub bounds: ShardBounds,
     /// Time for one attempt.
     pub timeout: Duration,
-    /// Whether a 429 is repeated.
-    pub retry_429: bool,
+    /// What the configuration says about answers.
+    pub manners: Manners,
+    /// What must not be shown of what the endpoint says.
+    pub mask: Mask,
     /// Samples older than this are not sent.
     pub age_limit: Option<Duration>,
     /// Whether exemplars are sent.
@@ -54,7 +58,11 @@ impl QueueSettings {
                 max: max.max(min),
             },
             timeout: config.remote_timeout,
-            retry_429: queue.retry_on_http_429 != Some(false),
+            manners: Manners {
+                retry_429: queue.retry_on_http_429 != Some(false),
+                unauthorized: config.narthex.unauthorized,
+            },
+            mask: Mask::new(config),
             age_limit: (queue.sample_age_limit > Duration::ZERO).then_some(queue.sample_age_limit),
             exemplars: config.send_exemplars,
         }

@@ -2,20 +2,25 @@
 //!
 //! Guarantees: the pieces of a target leave in the order of their blocks; a batch that has to be
 //! repeated goes before everything else; every block is reported as settled exactly once, when the
-//! last of its slots is. A refused batch is halved at block borders, then within a block, until the
-//! refused samples stand alone (at most two requests a halving, a bounded number a batch), so that
-//! one bad series costs only itself.
+//! last of its slots is. A refused batch is searched for the refused samples ([`searching`]); one
+//! that the receiver fails at alone is narrowed down and set aside ([`failing`], [`aside`]).
 //!
-//! Does not know the network, the clock or bytes: it is told the time and the verdict. A batch
-//! that is answered with 5xx for ever is repeated for ever; setting it aside is not done here yet.
+//! Does not know the network, the clock or bytes: it is told the time and the verdict.
+
+mod aside;
+mod failing;
+mod searching;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::aside::Asides;
+use self::failing::Run;
 use super::answer::Verdict;
 use super::backoff::Backoff;
 use super::batch::{Batch, Half};
 use super::piece::Piece;
+use super::refusal::{GivenUp, Refusal};
 use crate::limits;
 use crate::model::block::Sequence;
 use crate::model::time::Mono;
@@ -49,49 +54,6 @@ pub enum Step {
     Idle,
 }
 
-/// Why samples were given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The receiver has them already: no loss.
-    Repeated,
-    /// The receiver refuses them for good.
-    Invalid,
-    /// One sample alone is too large.
-    TooLarge,
-    /// 429, and the configuration says not to retry.
-    Throttled,
-}
-
-/// Samples that were given up, by reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct GivenUp {
-    /// [`Refusal::Repeated`].
-    pub repeated: u64,
-    /// [`Refusal::Invalid`].
-    pub invalid: u64,
-    /// [`Refusal::TooLarge`].
-    pub too_large: u64,
-    /// [`Refusal::Throttled`].
-    pub throttled: u64,
-}
-
-impl GivenUp {
-    fn add(&mut self, refusal: Refusal, samples: u64) {
-        *match refusal {
-            Refusal::Repeated => &mut self.repeated,
-            Refusal::Invalid => &mut self.invalid,
-            Refusal::TooLarge => &mut self.too_large,
-            Refusal::Throttled => &mut self.throttled,
-        } += samples;
-    }
-
-    /// Those that are lost: all that the receiver does not have.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.invalid + self.too_large + self.throttled
-    }
-}
-
 /// What became of the batch that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -103,6 +65,8 @@ pub enum Outcome {
     Halved,
     /// It was given up.
     GivenUp(Refusal),
+    /// It waits aside, and is tried again now and then while others go on.
+    SetAside,
 }
 
 /// A block of which something has not been settled.
@@ -123,13 +87,24 @@ pub struct Shard {
     work: VecDeque<Batch>,
     open: VecDeque<Open>,
     settled: Vec<Sequence>,
-    given_up: GivenUp,
+    given_up: Vec<GivenUp>,
     backoff: Backoff,
     wait_until: Option<Mono>,
     attempt: u32,
     halvings_left: u32,
+    /// The same for batches that are refused as already there.
+    repeats_left: u32,
     /// The last block of which a part of the present batch was accepted.
     accepted_part_of: Option<Sequence>,
+    /// The last block whose last sample was sent alone, to see whether all of it is there.
+    tail_sent_of: Option<Sequence>,
+    /// Answers that say that the receiver works, of any data.
+    answers: u64,
+    /// The 5xx answers that the front batch gets, while it does.
+    failing: Option<Run>,
+    asides: Asides,
+    /// The request that is to be answered is one of those set aside.
+    on_aside: bool,
     /// Most samples of a request, as far as 413 has taught.
     samples_max: u64,
 }
@@ -148,11 +123,17 @@ impl Shard {
             work: VecDeque::new(),
             open: VecDeque::new(),
             settled: Vec::new(),
-            given_up: GivenUp::default(),
+            given_up: Vec::new(),
             wait_until: None,
             attempt: 0,
             halvings_left: 0,
+            repeats_left: 0,
             accepted_part_of: None,
+            tail_sent_of: None,
+            answers: 0,
+            failing: None,
+            asides: Asides::default(),
+            on_aside: false,
         }
     }
 
@@ -167,6 +148,9 @@ impl Shard {
                 slots_left: slots,
             }),
         }
+        if let Some(since) = piece.aside {
+            return self.put_aside(Batch::new(vec![piece]), since, since);
+        }
         self.queued_samples += piece.samples;
         self.queued_bytes += piece.bytes();
         self.queue.push_back(piece);
@@ -178,38 +162,28 @@ impl Shard {
             return Step::Wait(until);
         }
         self.wait_until = None;
+        self.on_aside = self.attempt == 0 && self.asides.is_due(now);
+        if self.on_aside {
+            return Step::Send;
+        }
         while self.skip_or_halve_front() {}
         if !self.work.is_empty() {
             return Step::Send;
         }
         let Some(oldest) = self.queue.front() else {
-            return Step::Idle;
+            return self.asides.due().map_or(Step::Idle, Step::Wait);
         };
         let deadline = oldest.item.arrived + self.settings.deadline;
         let full =
             self.queued_samples >= self.samples_max || self.queued_bytes >= self.settings.raw_bytes;
         if !full && !flush && now < deadline {
-            return Step::Wait(deadline);
+            let due = self.asides.due().unwrap_or(Mono::NEVER);
+            return Step::Wait(deadline.min(due));
         }
         let batch = self.fill();
         self.work.push_back(batch);
-        self.halvings_left = limits::REMOTE_BISECT_REQUESTS;
-        self.accepted_part_of = None;
+        self.begin_search();
         Step::Send
-    }
-
-    /// Handles, without a request, a front batch whose fate is known. True if there was one.
-    fn skip_or_halve_front(&mut self) -> bool {
-        let Some(front) = self.work.front() else {
-            return false;
-        };
-        let untouched = front.part_of().is_some() && front.part_of() != self.accepted_part_of;
-        if front.depth > limits::REMOTE_REPEATED_DEPTH && front.repeated && untouched {
-            // Every part of the block was refused as already there: a replay after a crash.
-            self.drop_front(Refusal::Repeated);
-            return true;
-        }
-        front.surely_bad && self.halve(false)
     }
 
     /// Takes pieces from the queue until the next one would be too much; cuts the first one if it
@@ -253,7 +227,12 @@ impl Shard {
     /// The pieces to send, after [`Step::Send`].
     #[must_use]
     pub fn batch(&self) -> &[Piece] {
-        self.work.front().map_or(&[], |batch| &batch.pieces)
+        let batch = if self.on_aside {
+            self.asides.front()
+        } else {
+            self.work.front()
+        };
+        batch.map_or(&[], |batch| &batch.pieces)
     }
 
     /// How often the batch was sent before.
@@ -275,36 +254,53 @@ impl Shard {
             .map_or(Duration::ZERO, |until| until.since(now))
     }
 
-    /// Samples that are neither delivered nor given up.
+    /// Samples that are neither delivered nor given up nor set aside.
     #[must_use]
     pub fn pending_samples(&self) -> u64 {
         let work: u64 = self.work.iter().map(Batch::samples).sum();
         self.queued_samples + work
     }
 
+    /// Samples that are set aside.
+    #[must_use]
+    pub fn aside_samples(&self) -> u64 {
+        self.asides.samples()
+    }
+
     /// Applies the verdict on the batch. `fraction` is random in `0.0..1.0`.
     pub fn answered(&mut self, now: Mono, verdict: &Verdict, fraction: f64) -> Outcome {
+        if self.on_aside {
+            return self.answered_aside(now, verdict);
+        }
+        let wait = match verdict {
+            Verdict::Retry(wish) | Verdict::Failed(wish) => self.backoff.fail(*wish, fraction),
+            Verdict::Hold => limits::REMOTE_HOLD,
+            _ => Duration::ZERO,
+        };
         match verdict {
-            Verdict::Retry(wish) => {
+            Verdict::Retry(_) | Verdict::Hold | Verdict::Failed(_) => {
                 self.attempt = self.attempt.saturating_add(1);
-                self.wait_until = Some(now + self.backoff.fail(*wish, fraction));
+                self.wait_until = Some(now + wait);
+                if matches!(verdict, Verdict::Failed(_)) {
+                    return self.failed(now);
+                }
+                self.forget_failures();
                 return Outcome::Kept;
             }
-            Verdict::Hold => {
-                self.attempt = self.attempt.saturating_add(1);
-                self.wait_until = Some(now + limits::REMOTE_HOLD);
-                return Outcome::Kept;
-            }
-            _ => {}
+            Verdict::Accepted | Verdict::Split | Verdict::Refused { .. } => self.answers += 1,
+            Verdict::Throttled | Verdict::Unauthorized => {}
         }
         self.attempt = 0;
         self.backoff.reset();
-        match verdict {
+        let outcome = match verdict {
             Verdict::Split => self.split(),
             Verdict::Refused { repeated } => self.refused(*repeated),
             Verdict::Throttled => self.drop_front(Refusal::Throttled),
+            Verdict::Unauthorized => self.drop_front(Refusal::Unauthorized),
             _ => self.accepted(),
-        }
+        };
+        self.end_run_if_over();
+        outcome
     }
 
     fn accepted(&mut self) -> Outcome {
@@ -322,60 +318,18 @@ impl Shard {
         Outcome::Delivered
     }
 
-    fn split(&mut self) -> Outcome {
-        let samples = self.work.front().map_or(0, Batch::samples);
-        self.samples_max = (samples / 2).max(1);
-        if self.halve(true) {
-            Outcome::Halved
-        } else {
-            self.drop_front(Refusal::TooLarge)
-        }
-    }
-
-    fn refused(&mut self, repeated: bool) -> Outcome {
-        if let Some(front) = self.work.front_mut() {
-            front.repeated = repeated;
-        }
-        let may_halve = self.halvings_left > 0;
-        self.halvings_left = self.halvings_left.saturating_sub(1);
-        if may_halve && self.halve(false) {
-            return Outcome::Halved;
-        }
-        self.drop_front(if repeated {
-            Refusal::Repeated
-        } else {
-            Refusal::Invalid
-        })
-    }
-
-    /// Replaces the front batch by its halves. Halves of several blocks take its place, in order;
-    /// halves of one block go behind the other parts of that block, so that it is looked at evenly.
-    /// False if it has but one sample.
-    fn halve(&mut self, too_large: bool) -> bool {
-        let Some((left, right)) = self.work.front().and_then(Batch::halves) else {
-            return false;
-        };
-        self.work.pop_front();
-        let mut at = 0;
-        if let Some(block) = left.part_of().filter(|_| left.depth > 0) {
-            let same = |batch: &&Batch| batch.depth > 0 && batch.part_of() == Some(block);
-            at = self.work.iter().take_while(same).count();
-        }
-        for (offset, mut half) in [left, right].into_iter().enumerate() {
-            if too_large {
-                half.half = Half::None;
-            }
-            self.work.insert(at + offset, half);
-        }
-        true
-    }
-
     fn drop_front(&mut self, refusal: Refusal) -> Outcome {
         if let Some(batch) = self.work.pop_front() {
-            self.given_up.add(refusal, batch.samples());
-            self.settle(&batch);
+            self.give_up(batch, refusal);
         }
         Outcome::GivenUp(refusal)
+    }
+
+    fn give_up(&mut self, batch: Batch, refusal: Refusal) {
+        self.settle(&batch);
+        let pieces = batch.pieces.into_iter();
+        self.given_up
+            .extend(pieces.map(|piece| GivenUp { refusal, piece }));
     }
 
     fn settle(&mut self, batch: &Batch) {
@@ -398,15 +352,17 @@ impl Shard {
         self.settled.drain(..)
     }
 
-    /// Samples that were given up since the last call.
-    pub fn take_given_up(&mut self) -> GivenUp {
-        std::mem::take(&mut self.given_up)
+    /// What was given up since the last call.
+    pub fn take_given_up(&mut self) -> std::vec::Drain<'_, GivenUp> {
+        self.given_up.drain(..)
     }
 
     /// Ends the shard: everything that is not settled, for another shard to send.
     #[must_use]
     pub fn into_pieces(self) -> Vec<Piece> {
         let work = self.work.into_iter().flat_map(|batch| batch.pieces);
-        work.chain(self.queue).collect()
+        work.chain(self.queue)
+            .chain(self.asides.into_pieces())
+            .collect()
     }
 }

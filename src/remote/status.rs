@@ -58,6 +58,8 @@ pub struct EndpointStatus {
     pub acknowledged_samples: u64,
     /// Samples that are lost because the endpoint refused them.
     pub lost_samples: u64,
+    /// Samples that the endpoint fails at alone; they are tried again now and then.
+    pub aside_samples: u64,
     /// Newest timestamp taken from the log.
     pub highest_read: Option<Wall>,
     /// Newest timestamp settled.

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prost::Message;
 
 use super::outgoing::OutgoingCache;
 use super::piece::{Item, Piece};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::remote_write::{
-    MetadataConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig,
+    MetadataConfig, NarthexConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig,
 };
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::labels::Labels;
+use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::series::{ChunkBuilder, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
 use crate::wire::{compress, prompb};
@@ -156,6 +158,18 @@ pub(crate) fn config(url: &str) -> RemoteWriteConfig {
             send_interval: Duration::from_secs(60),
             max_samples_per_send: 2000,
         },
+        narthex: NarthexConfig::default(),
         http_client: HttpClientConfig::default(),
+    }
+}
+
+/// Books of losses in memory: samples by job and reason.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(pub(crate) Mutex<BTreeMap<(String, LossReason), u64>>);
+
+impl LossRecorder for Ledger {
+    fn lost(&self, lost: Lost<'_>) {
+        let key = (lost.job.to_owned(), lost.reason);
+        *self.0.lock().entry(key).or_default() += lost.samples;
     }
 }

@@ -3,6 +3,7 @@
 
 mod receiver;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +11,22 @@ use crossbeam_channel::{Sender, bounded};
 use parking_lot::Mutex;
 
 use self::receiver::{Receiver, Reply};
-use super::testing::{block, config, list, twin_list};
+use super::testing::{Ledger, block, config, list, twin_list};
 use super::*;
 use crate::model::block::{EpochId, ScrapeBlock};
+use crate::model::loss::LossReason;
 use crate::model::metadata::Family;
 use crate::model::source::Next;
 use crate::model::time::Wall;
 use crate::model::timeline::Epoch;
 use crate::sys::clock::SystemClock;
+use crate::sys::fs_sim::{Fault, SimFs};
 
 /// Long enough for a slow machine, short enough to notice a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The folder of refused samples on the simulated disk.
+const REJECTED: &str = "/data/narthex/rejected";
 
 /// A log in memory.
 #[derive(Clone, Default)]
@@ -62,6 +68,8 @@ struct Rig {
     settled: Shared<AckRanges>,
     timeline: Published<Timeline>,
     registry: Registry,
+    losses: Arc<Ledger>,
+    disk: SimFs,
     handle: EndpointHandle,
     written: usize,
 }
@@ -81,6 +89,8 @@ impl Rig {
             help: "Help.".into(),
             ..Family::default()
         };
+        let (losses, disk) = (Arc::<Ledger>::default(), SimFs::default());
+        let recorder = Arc::clone(&losses);
         let handle = start(EndpointSpec {
             config: Arc::new(config),
             external_labels: Labels::from_pairs([("site", "s")]),
@@ -95,6 +105,8 @@ impl Rig {
             incoming: Arc::new(Incoming::new(&registry)),
             registry: registry.clone(),
             user_agent: "narthex/test".to_owned(),
+            losses: recorder,
+            rejected: Some((Arc::new(disk.clone()), PathBuf::from(REJECTED))),
             resolver: None,
         })
         .expect("started");
@@ -105,6 +117,8 @@ impl Rig {
             settled,
             timeline,
             registry,
+            losses,
+            disk,
             handle,
             written: 0,
         }
@@ -301,18 +315,38 @@ fn stopping_in_an_outage_takes_less_than_a_second_and_keeps_the_position() {
 }
 
 #[test]
-fn refused_samples_are_lost_alone_and_counted() {
-    let mut rig = Rig::start(Vec::new(), |config| {
-        config.queue.max_samples_per_send = Some(1000);
-    });
-    rig.receiver.refuse("t1/7");
-    rig.write(1, 4, 50);
-    rig.receiver.wait_for(199, PATIENCE);
-    let last = rig.last();
-    let report = rig.handle.stop(PATIENCE);
-    assert_eq!((report.flushed, report.settled_up_to), (true, last));
-    rig.receiver
-        .check(|books| assert!(!books.series.contains_key("t1/7")));
+fn refused_samples_are_lost_alone_counted_and_kept_if_the_disk_allows() {
+    for full in [false, true] {
+        let mut rig = Rig::start(Vec::new(), |config| {
+            config.queue.max_samples_per_send = Some(1000);
+        });
+        if full {
+            rig.disk.inject(1, Fault::Full);
+        }
+        let metrics = [
+            "narthex_remote_rejected_kept_total",
+            "narthex_remote_rejected_dropped_total",
+        ];
+        let url = rig.receiver.url();
+        let labels = [("remote_name", "test"), ("url", url.as_str())];
+        let counts = metrics.map(|name| rig.registry.counter(name, "", &labels));
+        rig.receiver.refuse("t1/7");
+        rig.write(1, 4, 50);
+        rig.receiver.wait_for(199, PATIENCE);
+        let last = rig.last();
+        let report = rig.handle.stop(PATIENCE);
+        assert_eq!((report.flushed, report.settled_up_to), (true, last));
+        rig.receiver
+            .check(|books| assert!(!books.series.contains_key("t1/7")));
+        let key = ("job".to_owned(), LossReason::Invalid);
+        assert_eq!(*rig.losses.0.lock(), [(key, 1)].into());
+        let entries = rejected::file::read(&rig.disk, Path::new(REJECTED)).expect("readable");
+        let series: Vec<String> = entries.iter().map(rejected::entry::Entry::series).collect();
+        let name = "m{instance=\"t1\", job=\"job\", n=\"7\", site=\"s\"}";
+        assert_eq!(series, if full { vec![] } else { vec![name] });
+        let expected = if full { [0.0, 1.0] } else { [1.0, 0.0] };
+        assert_eq!(counts.map(|count| count.get()), expected);
+    }
 }
 
 #[test]

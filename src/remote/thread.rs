@@ -179,6 +179,7 @@ impl Runner {
             // Requests under way have had their time.
             self.context.transport.cut();
         }
+        let aside = self.context.metrics.set_aside.get();
         let stopped = self.lanes.stop();
         if self.state.broken || stopped.is_none() {
             log::error!(component = "remote", remote_name = &*self.context.name;
@@ -186,7 +187,7 @@ impl Runner {
         }
         self.context.metrics.unregister();
         StopReport {
-            flushed: self.state.caught_up && pending == 0,
+            flushed: self.state.caught_up && pending == 0 && aside == 0.0,
             finished: true,
             pending_samples: pending,
             settled_up_to: self.context.settled.with(|ranges| ranges.floor()),

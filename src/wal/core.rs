@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::{Activity, Content};
-use super::frames::{Frames, Step};
 use super::log::Log;
+use super::losses::tally::{self, Wanted};
 use super::queues::{QueueStatus, Queues};
 use super::retention::{self, Doomed};
 use super::segment;
 use super::writer::{Failure, Progress, Writer};
 use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
-use crate::model::position::AckRanges;
+use crate::model::loss::LossReason;
 use crate::model::time::Mono;
 use crate::model::timeline::{Epoch, Timeline};
 use crate::sys::published::Published;
@@ -97,6 +97,7 @@ impl Core {
         let content = Content::of(&block);
         self.activity.note(now, &block, content);
         let sequence = self.writer.append(now, block);
+        self.take_unlogged();
         if content.markers > 0 {
             let newest = self.log.catalog.lock().segments.last().copied();
             let first = newest.map_or(Sequence::ZERO, |newest| newest.first);
@@ -175,6 +176,14 @@ impl Core {
         let metrics = &self.log.metrics.truncation;
         metrics.rounds.inc();
         let began = self.log.clock.mono();
+        let lossy = plan.iter().filter(|doomed| doomed.for_space);
+        let blocks = lossy.map(|doomed| self.take_from_queues(doomed)).count();
+        // What is lost is written down before it is gone: a crash in between counts it all the same.
+        if blocks > 0
+            && let Err(error) = self.queues.store(self.writer.progress().synced)
+        {
+            notices.push(Notice::PositionsFailed(error));
+        }
         for doomed in plan {
             if !self.delete(&doomed) {
                 metrics.failed.inc();
@@ -188,14 +197,28 @@ impl Core {
         metrics.seconds.observe(took.as_secs_f64());
     }
 
-    /// Deletes a segment; what is lost with it is counted. False if the disk refuses.
+    /// Settles, for every queue, what it loses with a segment.
+    fn take_from_queues(&self, doomed: &Doomed) {
+        let (segment, storage) = (&doomed.segment, &*self.log.storage);
+        let dir = &self.log.segments_dir;
+        let count = |wanted: Wanted<'_>| tally::count(storage, dir, segment, wanted);
+        let blocks = (segment.first, doomed.last);
+        self.queues.take(blocks, LossReason::Budget, count);
+    }
+
+    /// Takes note of blocks that left memory and never got to disk.
+    fn take_unlogged(&mut self) {
+        for block in self.writer.take_unlogged() {
+            let (own, job) = (block.sequence, &block.series.target().job);
+            let samples = block.sample_count() as u64;
+            let count = |wanted: Wanted<'_>| wanted.tally_one(own, job, samples);
+            self.queues.take((own, own), LossReason::Unlogged, count);
+        }
+    }
+
+    /// Deletes a segment. False if the disk refuses.
     fn delete(&self, doomed: &Doomed) -> bool {
         let number = doomed.segment.number;
-        if doomed.for_space {
-            let samples = |settled: &AckRanges| self.unsettled_samples(doomed, settled);
-            self.queues
-                .count_loss(&doomed.segment, doomed.last, samples);
-        }
         let path = segment::path(&self.log.segments_dir, number);
         let gone = match self.log.storage.remove(&path) {
             Ok(()) => true,
@@ -207,29 +230,6 @@ impl Core {
             self.log.metrics.bytes.set(catalog.bytes() as f64);
         }
         gone
-    }
-
-    /// Samples in a segment that `settled` does not cover. Frames that are partly settled count in
-    /// proportion.
-    fn unsettled_samples(&self, doomed: &Doomed, settled: &AckRanges) -> u64 {
-        let path = segment::path(&self.log.segments_dir, doomed.segment.number);
-        let Ok(file) = self.log.storage.open(&path) else {
-            return 0;
-        };
-        let mut frames = Frames::new(file, doomed.segment.number);
-        let mut samples = 0;
-        while let Ok(step) = frames.step(doomed.segment.end) {
-            let header = match step {
-                Step::Frame(header) | Step::Damage(Some(header)) => header,
-                Step::Damage(None) => continue,
-                Step::End => break,
-            };
-            let last = header.last().min(doomed.last);
-            let missing = retention::unsettled(settled, header.first, last);
-            let span = u64::from(header.span.max(1));
-            samples += u64::from(header.samples) * missing / span;
-        }
-        samples
     }
 
     /// When [`Core::tick`] has something to do, if nothing else happens.

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::core::LogStatus;
 use super::error::OpenError;
 use super::log::Log;
+use super::losses::LossBook;
 use super::open::{self, Options, Past};
 use super::positions::Totals;
 use super::queues::Queues;
@@ -164,9 +165,10 @@ impl Wal {
     #[must_use]
     pub fn register_queue(&self, name: &str) -> Queue {
         let seat = self.queues.register(name);
-        let damaged = self.log.metrics.lost(name, "damage");
+        let log = Arc::clone(&self.log);
+        let reader = LogReader::new(log, name, seat.seat, seat.settled.clone());
         Queue {
-            source: Box::new(LogReader::new(Arc::clone(&self.log), damaged)),
+            source: Box::new(reader),
             settled: seat.settled,
             totals: seat.totals,
             wake: seat.wake,
@@ -177,6 +179,12 @@ impl Wal {
                 ticket: seat.ticket,
             },
         }
+    }
+
+    /// Where losses are written down.
+    #[must_use]
+    pub fn losses(&self) -> Arc<LossBook> {
+        Arc::clone(&self.log.losses)
     }
 
     /// The epochs of everything in the log. A frozen one is durable.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::codec::living::LivingChunks;
+use super::losses::LossBook;
 use super::metrics::Metrics;
 use super::ring::Ring;
 use super::segment::Catalog;
@@ -28,6 +29,8 @@ pub struct Log {
     pub catalog: Mutex<Catalog>,
     /// The chunks that are being scraped, for readers to share.
     pub chunks: LivingChunks,
+    /// The books of what queues have lost.
+    pub losses: Arc<LossBook>,
     /// Our own metrics.
     pub metrics: Metrics,
     /// For durations and times of creation.

@@ -25,6 +25,7 @@ pub mod frames;
 pub mod handle;
 pub mod inspect;
 pub mod log;
+pub mod losses;
 pub mod metrics;
 pub mod open;
 pub mod positions;

@@ -10,6 +10,7 @@ use super::codec::living::LivingChunks;
 use super::core::Core;
 use super::error::OpenError;
 use super::log::Log;
+use super::losses::LossBook;
 use super::metrics::Metrics;
 use super::queues::Queues;
 use super::recover::recover;
@@ -94,12 +95,15 @@ pub fn open(
     let mut found = recover(&*storage, &segments_dir)?;
     found.catalog.synced = found.last;
     let oldest = found.catalog.trimmed;
+    let books = LossBook::open(Arc::clone(&storage), &dir, Arc::clone(&clock), registry);
+    let (losses, sound) = books.map_err(io)?;
     let log = Arc::new(Log {
         storage,
         segments_dir,
         ring: Mutex::new(Ring::new(found.last.next(), options.ring_bytes)),
         catalog: Mutex::new(found.catalog),
         chunks: LivingChunks::default(),
+        losses: Arc::new(losses),
         metrics: Metrics::new(registry),
         clock,
     });
@@ -110,7 +114,9 @@ pub fn open(
     let last = found.last.max(queues.highest());
     *log.ring.lock() = Ring::new(last.next(), options.ring_bytes);
     log.catalog.lock().synced = last;
-    log.metrics.corruptions.add(found.damaged as f64);
+    log.metrics
+        .corruptions
+        .add(found.damaged as f64 + f64::from(u8::from(!sound)));
     let budget = options.budget_bytes.max(limits::LOG_BYTES_MIN);
     let timeline = Published::new(found.timeline.clone());
     let latest = found.latest;

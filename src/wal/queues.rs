@@ -3,7 +3,6 @@
 //! Registered from any thread, served by the log's thread. One lock, held for a few instructions
 //! except while positions are written, which only registration could notice.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,20 +10,20 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::log::Log;
+use super::losses::seat::Seat;
+use super::losses::tally::{Tally, Wanted};
 use super::positions::{Position, PositionFile, Totals};
 use super::retention;
-use super::segment::SegmentInfo;
 use crate::limits;
 use crate::model::block::Sequence;
+use crate::model::file_name;
+use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::position::AckRanges;
 use crate::model::time::Mono;
 use crate::sys::published::Shared;
 
 /// How names of position files end.
 pub(super) const POSITION_SUFFIX: &str = ".pos";
-
-/// Longest readable part of a position's file name, in bytes.
-const NAME_BYTES_MAX: usize = 100;
 
 /// A queue, registered or remembered.
 #[derive(Debug)]
@@ -36,6 +35,8 @@ struct Entry {
     totals: Shared<Totals>,
     /// What is stored.
     stored: Position,
+    /// What the last registration has read.
+    seat: Arc<Seat>,
     /// One per registration.
     wakes: Vec<(u64, Sender<()>)>,
     /// The queue's name, once it has registered.
@@ -65,7 +66,7 @@ pub struct QueueStatus {
 
 /// What a registration gives the queue.
 #[derive(Debug)]
-pub struct Seat {
+pub struct Registered {
     /// Where the queue notes what it has settled.
     pub settled: Shared<AckRanges>,
     /// Where the queue notes how many samples that was.
@@ -74,25 +75,30 @@ pub struct Seat {
     pub wake: Receiver<()>,
     /// What was settled before: the queue begins behind it.
     pub start: AckRanges,
+    /// How far it has read; for its reader.
+    pub seat: Arc<Seat>,
     /// Names the registration.
     pub ticket: u64,
 }
 
-/// A queue's file name: its own name if that is harmless, else a readable part and a hash.
+/// A queue's file name.
 fn file_name(queue: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let mut name: String = queue
-        .chars()
-        .filter(|c| harmless(*c))
-        .take(NAME_BYTES_MAX)
-        .collect();
-    if name != queue || name.is_empty() {
-        let hash = xxhash_rust::xxh64::xxh64(queue.as_bytes(), 0);
-        // Writing to a string cannot fail.
-        let _done = write!(name, ".{hash:016x}");
+    format!("{}{POSITION_SUFFIX}", file_name::harmless(queue))
+}
+
+impl Entry {
+    /// The queue's name; that of its file if it has not registered in this process.
+    fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.file_name)
     }
-    name.push_str(POSITION_SUFFIX);
-    name
+
+    /// What is to be stored, none of it beyond `synced`.
+    fn position(&self, synced: Sequence) -> Position {
+        let mut settled = self.settled.with(|own| own.clone());
+        settled.clamp(synced);
+        let totals = self.totals.with(|own| *own);
+        Position { settled, totals }
+    }
 }
 
 impl Queues {
@@ -126,6 +132,7 @@ impl Queues {
                 settled: Shared::new(stored.settled.clone()),
                 totals: Shared::new(stored.totals),
                 stored,
+                seat: Arc::default(),
                 wakes: Vec::new(),
                 name: None,
                 idle_since: now,
@@ -153,7 +160,7 @@ impl Queues {
     }
 
     /// Takes a seat for a queue. A new one begins behind the newest block.
-    pub fn register(&self, queue: &str) -> Seat {
+    pub fn register(&self, queue: &str) -> Registered {
         let newest = self.log.ring.lock().last();
         let synced = self.log.catalog.lock().synced;
         let (wake_tx, wake) = bounded(1);
@@ -175,11 +182,13 @@ impl Queues {
         let entry = &mut entries[index];
         entry.name = Some(queue.to_owned());
         entry.wakes.push((ticket, wake_tx));
-        Seat {
+        entry.seat = Arc::default();
+        Registered {
             settled: entry.settled.clone(),
             totals: entry.totals.clone(),
             wake,
             start: entry.settled.with(|settled| settled.clone()),
+            seat: Arc::clone(&entry.seat),
             ticket,
         }
     }
@@ -198,6 +207,7 @@ impl Queues {
             settled: Shared::new(AckRanges::up_to(newest)),
             totals: Shared::new(Totals::default()),
             stored,
+            seat: Arc::default(),
             wakes: Vec::new(),
             name: None,
             idle_since: Mono(0),
@@ -242,25 +252,27 @@ impl Queues {
         floors.min().unwrap_or(Sequence(u64::MAX))
     }
 
-    /// Stores the positions that changed, none beyond `synced`. The first error is returned after
-    /// all were tried.
+    /// Stores the books of losses, and the positions that changed, none beyond `synced`. The first
+    /// error is returned after all were tried.
     ///
     /// # Errors
     /// When the disk refuses; the next call tries again.
     pub fn store(&self, synced: Sequence) -> std::io::Result<()> {
-        let mut outcome = Ok(());
-        for entry in self.entries.lock().iter_mut() {
-            let stored = self.store_one(entry, synced);
+        let mut entries = self.entries.lock();
+        let positions: Vec<Position> = entries.iter().map(|own| own.position(synced)).collect();
+        let named = entries.iter().zip(&positions);
+        let named: Vec<_> = named
+            .map(|(entry, position)| (entry.shown_name(), &position.settled))
+            .collect();
+        let mut outcome = self.log.losses.store(&named);
+        for (entry, position) in entries.iter_mut().zip(positions) {
+            let stored = self.store_one(entry, position);
             outcome = outcome.and(stored);
         }
         outcome
     }
 
-    fn store_one(&self, entry: &mut Entry, synced: Sequence) -> std::io::Result<()> {
-        let mut settled = entry.settled.with(|own| own.clone());
-        settled.clamp(synced);
-        let totals = entry.totals.with(|own| *own);
-        let position = Position { settled, totals };
+    fn store_one(&self, entry: &mut Entry, position: Position) -> std::io::Result<()> {
         match &mut entry.file {
             Some(_) if position == entry.stored => return Ok(()),
             Some(file) => file.store(&position)?,
@@ -287,26 +299,41 @@ impl Queues {
         });
     }
 
-    /// Counts what the registered queues lose with a segment. `count` gives the samples of its
-    /// unsettled blocks.
-    pub fn count_loss(
+    /// Takes from the registered queues what they have not settled of `first..=last`: what they
+    /// have not read is settled and written down as lost, what they are sending is lost only if
+    /// the process ends before. `count` counts both.
+    pub fn take(
         &self,
-        segment: &SegmentInfo,
-        last: Sequence,
-        count: impl Fn(&AckRanges) -> u64,
+        (first, last): (Sequence, Sequence),
+        reason: LossReason,
+        count: impl Fn(Wanted<'_>) -> Tally,
     ) {
-        for entry in self
-            .entries
-            .lock()
-            .iter()
-            .filter(|entry| !entry.wakes.is_empty())
-        {
+        let entries = self.entries.lock();
+        for entry in entries.iter().filter(|entry| !entry.wakes.is_empty()) {
             let settled = entry.settled.with(|own| own.clone());
-            if retention::unsettled(&settled, segment.first, last) > 0 {
-                let name = entry.name.as_deref().unwrap_or(&entry.file_name);
-                let lost = self.log.metrics.lost(name, "budget");
-                lost.add(count(&settled) as f64);
+            if retention::unsettled(&settled, first, last) == 0 {
+                continue;
             }
+            let from = entry.seat.take(first, last);
+            let tally = count(Wanted {
+                settled: &settled,
+                from,
+                last,
+            });
+            let queue = entry.shown_name();
+            let lost = self.log.metrics.lost(queue, reason.name());
+            lost.add(tally.samples() as f64);
+            for (job, samples) in tally.lost {
+                self.log.losses.lost(Lost {
+                    queue,
+                    job: &job,
+                    reason,
+                    sequence: last,
+                    samples,
+                });
+            }
+            self.log.losses.hold(queue, reason, tally.held);
+            entry.settled.with(|own| own.insert(from, last));
         }
     }
 
@@ -329,29 +356,10 @@ impl Queues {
     pub fn status(&self) -> Vec<QueueStatus> {
         let entries = self.entries.lock();
         let status = entries.iter().map(|entry| QueueStatus {
-            name: entry
-                .name
-                .clone()
-                .unwrap_or_else(|| entry.file_name.clone()),
+            name: entry.shown_name().to_owned(),
             floor: entry.settled.with(|own| own.floor()),
             registered: !entry.wakes.is_empty(),
         });
         status.collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names_are_harmless_and_distinct() {
-        assert_eq!(file_name("abc-1_2"), "abc-1_2.pos");
-        let names = ["", "..", "a/b", "ab", "http://user:x@h/w?a=1", "\u{e4}"].map(file_name);
-        for name in &names {
-            assert!(!name.contains('/') && name.len() < 130, "{name}");
-        }
-        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
-        assert_eq!(distinct.len(), names.len());
     }
 }

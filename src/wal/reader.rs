@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use super::disk::DiskCursor;
 use super::log::Log;
+use super::losses::seat::Seat;
+use super::retention;
 use super::ring::Lookup;
+use crate::limits;
 use crate::model::block::Sequence;
+use crate::model::loss::{LossReason, LossRecorder, Lost};
+use crate::model::position::AckRanges;
 use crate::model::source::{BlockSource, GapReason, Next};
-use crate::telemetry::registry::Counter;
+use crate::sys::published::Shared;
 
 /// Reads blocks in order. Any number of readers go their own ways.
 #[derive(Debug)]
@@ -16,19 +21,34 @@ pub struct LogReader {
     log: Arc<Log>,
     /// Only while the queue lags: it holds a segment's definitions.
     disk: Option<DiskCursor>,
-    /// Samples that this reader's queue lost by damage.
-    damaged: Arc<Counter>,
+    queue: String,
+    seat: Arc<Seat>,
+    settled: Shared<AckRanges>,
 }
 
 impl LogReader {
-    /// A reader that counts what damage costs in `damaged`.
+    /// The reader of a queue, with its registration's seat and position.
     #[must_use]
-    pub fn new(log: Arc<Log>, damaged: Arc<Counter>) -> LogReader {
+    pub fn new(
+        log: Arc<Log>,
+        queue: &str,
+        seat: Arc<Seat>,
+        settled: Shared<AckRanges>,
+    ) -> LogReader {
         LogReader {
             log,
             disk: None,
-            damaged,
+            queue: queue.to_owned(),
+            seat,
+            settled,
         }
+    }
+
+    /// A reader that belongs to no queue: what it misses is nobody's loss.
+    #[must_use]
+    pub fn onlooker(log: Arc<Log>) -> LogReader {
+        let everything = AckRanges::up_to(Sequence(limits::LOG_NUMBER_MAX));
+        LogReader::new(log, "", Arc::default(), Shared::new(everything))
     }
 
     /// Looks into the ring. None: it must come from disk.
@@ -46,21 +66,37 @@ impl LogReader {
     /// A gap from `first` on, as far as one reason goes.
     fn gap(&self, first: Sequence, last: Sequence, samples_per_block: f64) -> Next {
         let (reason, last) = self.log.catalog.lock().reason(first, last);
-        if reason == GapReason::Damage {
-            let blocks = last.0 - first.0 + 1;
-            self.damaged
-                .add((blocks as f64 * samples_per_block).round());
-        }
+        self.lose(first, last, reason, samples_per_block);
         Next::Gap {
             first,
             last,
             reason,
         }
     }
-}
 
-impl BlockSource for LogReader {
-    fn next(&mut self, after: Sequence) -> io::Result<Next> {
+    /// Writes down what is missing and was not settled: damage, and blocks that left the log while
+    /// nobody read for the queue. Nobody can count what cannot be read, so it is an estimate.
+    fn lose(&self, first: Sequence, last: Sequence, reason: GapReason, samples_per_block: f64) {
+        let settled = self.settled.with(|own| own.clone());
+        let blocks = retention::unsettled(&settled, first, last);
+        let samples = (blocks as f64 * samples_per_block).round();
+        let reason = match reason {
+            GapReason::Budget => LossReason::Budget,
+            GapReason::Damage => LossReason::Damage,
+        };
+        let metrics = &self.log.metrics;
+        metrics.lost(&self.queue, reason.name()).add(samples);
+        self.log.losses.lost(Lost {
+            queue: &self.queue,
+            job: "",
+            reason,
+            sequence: last,
+            samples: samples as u64,
+        });
+    }
+
+    /// The next block, or what is in its place.
+    fn find(&mut self, after: Sequence) -> io::Result<Next> {
         let wanted = after.next();
         if let Some(next) = self.in_memory(wanted, self.disk.is_some()) {
             return Ok(next);
@@ -89,5 +125,24 @@ impl BlockSource for LogReader {
                 return Ok(self.gap(wanted, Sequence(first.0 - 1), samples));
             }
         }
+    }
+}
+
+impl BlockSource for LogReader {
+    fn next(&mut self, after: Sequence) -> io::Result<Next> {
+        let next = self.find(after)?;
+        let Next::Block(block) = &next else {
+            return Ok(next);
+        };
+        let first = block.sequence;
+        Ok(match self.seat.give(first) {
+            None => next,
+            // It left the log, was written down as lost, and happens to be in memory still.
+            Some(last) => Next::Gap {
+                first,
+                last,
+                reason: GapReason::Budget,
+            },
+        })
     }
 }

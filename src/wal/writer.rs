@@ -68,6 +68,8 @@ pub struct Writer {
     /// Something was written since the last sync.
     unsynced: bool,
     failure: Option<Failure>,
+    /// Blocks that left memory and never got to disk, since the last call.
+    unlogged: Vec<Arc<ScrapeBlock>>,
     stored: Vec<u8>,
     frame: Vec<u8>,
 }
@@ -109,6 +111,7 @@ impl Writer {
             last_sync: Mono(0),
             unsynced: false,
             failure: None,
+            unlogged: Vec::new(),
             stored: Vec::new(),
             frame: Vec::new(),
         };
@@ -182,7 +185,13 @@ impl Writer {
             self.log.metrics.unlogged.add(samples as f64);
             let mut catalog = self.log.catalog.lock();
             catalog.unlogged.insert(block.sequence, block.sequence);
+            self.unlogged.push(block);
         }
+    }
+
+    /// Blocks that left memory and never got to disk since the last call.
+    pub fn take_unlogged(&mut self) -> Vec<Arc<ScrapeBlock>> {
+        std::mem::take(&mut self.unlogged)
     }
 
     /// Records an epoch, or the freezing of one, which is durable on return unless the disk

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::labels::Labels;
+use crate::model::loss::Losses;
 use crate::model::metadata::Family;
 use crate::model::time::Wall;
 
@@ -32,6 +33,8 @@ pub trait Backend: Send + Sync {
     fn runtime(&self) -> RuntimeInfo;
     /// Remote-write endpoints in the order of the configuration.
     fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// The books of what was lost, ever.
+    fn losses(&self) -> Losses;
     /// Discovery providers.
     fn discovery(&self) -> Vec<DiscoveryStatus>;
     /// The log on disk.
@@ -159,8 +162,10 @@ pub struct EndpointStatus {
     pub samples_pending: u64,
     /// Samples acknowledged since the start.
     pub samples_sent: u64,
-    /// Samples lost since the start.
+    /// Samples lost ever, for whatever reason; the books of losses tell them apart.
     pub samples_lost: u64,
+    /// Samples that the endpoint fails at alone; they are tried again now and then.
+    pub samples_aside: u64,
     /// Connections in use.
     pub shards: u64,
     /// Why the last request failed; empty if it did not.

@@ -73,6 +73,7 @@ const ROUTES: &[Route] = &[
     route("/api/v1/status/runtimeinfo", Action::Page(status::runtime)),
     route("/api/v1/status/buildinfo", Action::Page(status::build)),
     route("/api/v1/status/flags", Action::Page(status::flags)),
+    route("/api/v1/status/losses", Action::Page(status::losses)),
     route("/api/v1/status/walreplay", Action::Page(status::wal_replay)),
     route("/api/v1/features", Action::Page(status::features)),
     route("/api/v1/notifications", Action::Page(status::notifications)),

@@ -82,6 +82,31 @@ pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
     json::success(map)
 }
 
+/// A line of the books of losses.
+#[derive(Serialize)]
+struct LossLine {
+    remote_name: String,
+    job: String,
+    reason: &'static str,
+    samples: u64,
+    first: String,
+    last: String,
+}
+
+/// What was lost ever, by endpoint, job and reason. Prometheus has no such path.
+pub(super) fn losses(site: &Site, _head: &RequestHead) -> Response {
+    let losses = site.backend.losses();
+    let lines = losses.iter().map(|(key, loss)| LossLine {
+        remote_name: key.queue.clone(),
+        job: key.job.clone(),
+        reason: key.reason.name(),
+        samples: loss.samples,
+        first: Rfc3339(loss.first).to_string(),
+        last: Rfc3339(loss.last).to_string(),
+    });
+    json::success(lines.collect::<Vec<_>>())
+}
+
 /// The log needs no replay, so there is never anything to show.
 #[derive(Serialize)]
 struct WalReplay {

@@ -50,6 +50,7 @@ pub(super) fn page(site: &Site, _head: &RequestHead) -> Response {
     html.raw("/static/style.css\"></head><body>");
     html.header(site);
     html.endpoints(site);
+    html.losses(site);
     html.log(site);
     html.discovery(site);
     html.targets(site);
@@ -155,6 +156,7 @@ impl Html {
             "Pending",
             "Sent",
             "Lost",
+            "Set aside",
             "Shards",
             "Last error",
         ];
@@ -167,8 +169,30 @@ impl Html {
             self.number(endpoint.samples_pending);
             self.number(endpoint.samples_sent);
             self.number(endpoint.samples_lost);
+            self.number(endpoint.samples_aside);
             self.number(endpoint.shards);
             self.error_cell(&endpoint.last_error);
+            self.raw("</tr>");
+        }
+        self.end_table();
+    }
+
+    /// What was lost ever; nothing as long as nothing was.
+    fn losses(&mut self, site: &Site) {
+        let losses = site.backend.losses();
+        if losses.is_empty() {
+            return;
+        }
+        let columns = ["Endpoint", "Job", "Reason", "Samples", "First", "Last"];
+        self.table("Lost samples", &columns);
+        for (key, loss) in losses.iter() {
+            self.raw("<tr>");
+            self.cell(&key.queue);
+            self.cell(&key.job);
+            self.cell(key.reason.name());
+            self.number(loss.samples);
+            self.cell(Rfc3339(loss.first));
+            self.cell(Rfc3339(loss.last));
             self.raw("</tr>");
         }
         self.end_table();

@@ -172,6 +172,10 @@ fn status_answers_have_the_fields_of_prometheus() {
     for (path, data) in [
         ("config", r#"{"yaml":"global:\n  scrape_interval: 15s\n"}"#),
         ("flags", r#"{"agent":"true"}"#),
+        (
+            "losses",
+            r#"[{"remote_name":"central","job":"node","reason":"budget","samples":4711,"first":"2026-11-22T03:53:22Z","last":"2026-11-22T03:53:23.5Z"}]"#,
+        ),
         ("walreplay", r#"{"min":0,"max":0,"current":0}"#),
         (
             "buildinfo",
@@ -317,6 +321,8 @@ fn the_status_page_shows_what_is_going_on() {
         "connection refused",
         "2.5 s",
         "3.0 MB of 512MB",
+        "Lost samples",
+        "<td>budget</td><td class=\"n\">4711</td><td>2026-11-22T03:53:22Z</td>",
     ] {
         assert!(body.contains(text), "{text} in {body}");
     }

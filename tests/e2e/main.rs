@@ -24,6 +24,8 @@ mod log_tool;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod sd_differential;

@@ -13,7 +13,7 @@ use narthex::model::time::{Mono, Wall};
 use narthex::model::timeline::Epoch;
 use narthex::sys::clock::{Clock, ManualClock};
 use narthex::sys::fs::RealFs;
-use narthex::telemetry::registry::{Counter, Registry};
+use narthex::telemetry::registry::Registry;
 use narthex::wal;
 use narthex::wal::reader::LogReader;
 
@@ -193,7 +193,7 @@ fn a_reader_that_lags_takes_four_mebibytes_and_twelve_bytes_a_series() {
         log.opened.core.finish(log.clock.mono());
         let shared = Arc::clone(&log.opened.log);
         let (samples, taken) = measure(|| {
-            let mut reader = LogReader::new(shared, Arc::new(Counter::default()));
+            let mut reader = LogReader::onlooker(shared);
             let (mut after, mut samples) = (Sequence::ZERO, 0);
             while let Next::Block(block) = reader.next(after).expect("readable") {
                 after = block.sequence;

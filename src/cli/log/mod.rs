@@ -2,6 +2,7 @@
 
 mod dump;
 mod inspect;
+mod rejected;
 mod verify;
 
 use std::ffi::OsString;
@@ -21,22 +22,24 @@ const HELP: &str = "\
 usage: narthex log inspect [--json] <folder>
        narthex log verify [--json] <folder>
        narthex log dump [<flags>] <folder>
+       narthex log rejected [--json] [--job=<name>] <folder>
 
 Looks at the log of an agent, dead or alive. Nothing is locked or written.
 
   inspect   What is in it: segments, queues, where the bytes go.
   verify    Reads all of it and says what is damaged, and what that costs.
   dump      Its samples, one a line: name{labels} value milliseconds
+  rejected  What receivers refused for good, with their words.
 
 <folder> is what --storage.agent.path names, the narthex folder in it, or a
 folder of segments.
 
 Flags:
   -h, --help                    Show this help.
-      --json                    JSON for inspect and verify.
+      --json                    JSON for inspect, verify and rejected.
       --from=<sequence>         dump: no block before this one.
       --to=<sequence>           dump: no block after this one.
-      --job=<name>              dump: only this job.
+      --job=<name>              dump, rejected: only this job.
       --limit=<samples>         dump: no more samples than this.
 
 Exit status: 0 sound, or written; 1 damaged (verify), or the output cannot be
@@ -53,6 +56,7 @@ pub(super) fn main(arguments: &[OsString], terminal: &mut Terminal<'_>) -> ExitS
         "inspect" => inspect::main(rest, terminal),
         "verify" => verify::main(rest, terminal),
         "dump" => dump::main(rest, terminal),
+        "rejected" => rejected::main(rest, terminal),
         "-h" | "--help" => help(terminal),
         "" => wrong(terminal, "expected command but got nothing"),
         other => wrong(terminal, &format!("expected command but got {other:?}")),

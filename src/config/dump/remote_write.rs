@@ -2,8 +2,11 @@
 
 use super::section::Section;
 use super::{SECRET, http_client, scrape};
-use crate::config::remote_write::{ProtobufMessage, QueueConfig, RemoteWriteConfig};
+use crate::config::remote_write::{
+    NarthexConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig, Unauthorized,
+};
 use crate::config::yaml::{Node, write};
+use crate::model::size;
 
 pub(super) fn node(endpoint: &RemoteWriteConfig) -> Node {
     let mut section = Section::default();
@@ -43,7 +46,20 @@ pub(super) fn node(endpoint: &RemoteWriteConfig) -> Node {
         endpoint.metadata.max_samples_per_send,
     );
     section.section("metadata_config", metadata);
+    section.section("narthex", narthex(endpoint.narthex));
     section.node()
+}
+
+/// Only what differs from the default: Prometheus does not know the key.
+fn narthex(own: NarthexConfig) -> Section {
+    let mut section = Section::default();
+    if let Some(rate) = own.max_bytes_per_second {
+        section.text("max_bytes_per_second", &size::format(rate));
+    }
+    if own.unauthorized == Unauthorized::Drop {
+        section.text("unauthorized", "drop");
+    }
+    section
 }
 
 /// What was not written stays unwritten: narthex chooses it.

@@ -1,5 +1,6 @@
 use crate::config::dump::dump;
 use crate::config::load::{Files, Loaded, Source, load};
+use crate::config::remote_write::Unauthorized;
 
 struct NoFiles;
 
@@ -67,6 +68,49 @@ fn dollar_signs_of_external_labels_survive() {
     let config = loaded("global: {external_labels: {a: 'x$$y'}}").config;
     assert_eq!(config.global.external_labels.get("a"), Some("x$y"));
     assert_eq!(loaded(&dump(&config)).config, config);
+}
+
+#[test]
+fn narthex_settings_of_an_endpoint_survive_and_defaults_do_not_show() {
+    let text = "remote_write:\n- url: http://a/w\n  narthex: {max_bytes_per_second: 64KB, unauthorized: drop}\n";
+    let config = loaded(text).config;
+    let own = config.remote_write[0].narthex;
+    assert_eq!(own.max_bytes_per_second, Some(64 << 10));
+    assert_eq!(own.unauthorized, Unauthorized::Drop);
+    let dumped = dump(&config);
+    assert!(dumped.contains("max_bytes_per_second: 64KB"), "{dumped}");
+    assert_eq!(loaded(&dumped).config, config);
+    let plain =
+        loaded("remote_write:\n- url: http://a/w\n  narthex: {unauthorized: hold}\n").config;
+    assert!(!dump(&plain).contains("narthex"), "{}", dump(&plain));
+}
+
+#[test]
+fn mistakes_in_narthex_settings_are_told_with_line_and_key() {
+    for (line, words) in [
+        ("max_bytes_per_second: 0", "must be positive"),
+        ("max_bytes_per_second: 100", "units: unknown unit"),
+        (
+            "unauthorized: maybe",
+            "must be \"hold\" or \"drop\", not \"maybe\"",
+        ),
+        ("max_age: 5m", "field max_age not found in type narthex"),
+    ] {
+        let text = format!("remote_write:\n- url: http://a/w\n  narthex:\n    {line}\n");
+        let source = Source {
+            file: "a.yml",
+            text: &text,
+            files: &NoFiles,
+            environment: &|_| None,
+        };
+        let error = load(&source).expect_err("refused").to_string();
+        let key = line.split(':').next().expect("a key");
+        assert!(error.contains(words) && error.contains(key), "{error}");
+        assert!(
+            error.contains("line 4: remote_write[0].narthex."),
+            "{error}"
+        );
+    }
 }
 
 #[test]

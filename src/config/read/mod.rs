@@ -12,6 +12,7 @@ mod global;
 mod headers;
 pub mod http_client;
 mod identity;
+mod narthex;
 mod otlp;
 mod protocols;
 mod proxy;

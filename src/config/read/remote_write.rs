@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{headers, http_client, queue, relabel, unsupported};
+use super::{headers, http_client, narthex, queue, relabel, unsupported};
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::http_client::Auth;
 use crate::config::remote_write::{ProtobufMessage, RemoteWriteConfig};
@@ -59,6 +59,7 @@ pub(super) fn read(at: &Cursor<'_>, scheme: NameScheme) -> Decoded<RemoteWriteCo
         metadata: fields
             .get("metadata_config", queue::read_metadata)
             .unwrap_or_else(queue::default_metadata),
+        narthex: fields.get("narthex", narthex::read).unwrap_or_default(),
         http_client,
     };
     fields.finish()?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Runner;
 use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
+use crate::model::loss::{LossReason, Lost};
 use crate::model::source::{GapReason, Next};
 use crate::model::time::Mono;
 use crate::model::timeline::Timeline;
-use crate::remote::endpoint::{Now, Taken};
+use crate::remote::endpoint::{Intake, Now, Taken};
 
 impl Runner {
     pub(super) fn pull(&mut self, now: Mono) {
@@ -90,6 +91,7 @@ impl Runner {
         }
         let sequence = block.sequence;
         let taken = self.core.take(at, &block, timeline);
+        let intake = self.core.take_intake();
         match taken {
             Taken::NotYet => {
                 self.state.held = Some(block);
@@ -98,24 +100,40 @@ impl Runner {
             Taken::Known => return true,
             Taken::UnknownTime => {
                 self.context.metrics.no_epoch.inc();
+                let samples = block.sample_count() as u64;
+                self.lose(&block, LossReason::UnknownTime, samples);
                 self.settle(sequence, sequence);
             }
-            Taken::Settled => self.settle(sequence, sequence),
+            Taken::Settled => {
+                self.lose(&block, LossReason::TooOld, intake.too_old);
+                self.settle(sequence, sequence);
+            }
             Taken::Piece(piece) => {
                 let wall_ms = piece.item.wall_ms;
                 self.state.broken |= !self.lanes.push(piece);
                 self.context.progress.read(wall_ms);
                 self.context.metrics.highest.set(wall_ms as f64 / 1000.0);
-                self.count(sequence, wall_ms);
+                self.count(sequence, wall_ms, intake);
                 return !self.state.broken;
             }
         }
-        self.count(sequence, i64::MIN);
+        self.count(sequence, i64::MIN, intake);
         true
     }
 
-    fn count(&mut self, sequence: Sequence, wall_ms: i64) {
-        let intake = self.core.take_intake();
+    fn lose(&self, block: &ScrapeBlock, reason: LossReason, samples: u64) {
+        if samples > 0 {
+            self.context.losses.lost(Lost {
+                queue: &self.context.name,
+                job: &block.series.target().job,
+                reason,
+                sequence: block.sequence,
+                samples,
+            });
+        }
+    }
+
+    fn count(&mut self, sequence: Sequence, wall_ms: i64, intake: Intake) {
         let metrics = &self.context.metrics;
         if intake.dropped > 0 {
             metrics.dropped_series.add(intake.dropped as f64);

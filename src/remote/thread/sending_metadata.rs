@@ -42,12 +42,18 @@ impl Runner {
             return;
         };
         let metrics = &self.context.metrics;
+        if let Some(limit) = &self.context.rate {
+            // Not worth a wait of its own: what samples are to send next pays for it.
+            let bytes = body.len() as u64 + limits::REMOTE_HEAD_BYTES;
+            let now = self.context.clock.mono();
+            limit.with(|limit| limit.reserve(now, bytes));
+        }
         metrics.metadata.add(entries);
         metrics.metadata_bytes.add(body.len() as f64);
         let settings = &self.context.settings;
         let attempt = self.metadata.attempt();
         let answer = self.context.transport.post(body, attempt, settings.timeout);
-        let verdict = judge(&answer, self.context.clock.wall(), settings.retry_429);
+        let verdict = judge(&answer, self.context.clock.wall(), settings.manners);
         let now = self.context.clock.mono();
         let fraction = self.jitter.fraction();
         match self.metadata.answered(now, &verdict, fraction) {

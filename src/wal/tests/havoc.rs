@@ -175,7 +175,7 @@ fn harm(dice: &mut Jitter, kind: u8, whole: &[u8]) -> Harm {
 /// What the log's own reader gives: blocks, all of them right, and the numbers it calls damaged.
 fn read(original: &Original, disk: &SimFs) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let opened = reopen(disk, &original.clock, options());
-    let mut reader = LogReader::new(Arc::clone(&opened.log), Arc::default());
+    let mut reader = LogReader::onlooker(Arc::clone(&opened.log));
     let (mut blocks, mut damaged) = (BTreeSet::new(), BTreeSet::new());
     let mut after = opened.log.catalog.lock().trimmed;
     loop {

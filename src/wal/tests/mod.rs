@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod havoc;
 mod inspect;
+mod losses;
 mod model;
 mod past;
 mod recorded;
@@ -27,7 +28,7 @@ use crate::model::time::{Mono, Wall};
 use crate::model::timeline::Epoch;
 use crate::sys::clock::{Clock, ManualClock};
 use crate::sys::fs_sim::SimFs;
-use crate::telemetry::registry::{Counter, Registry};
+use crate::telemetry::registry::Registry;
 
 /// Where the simulated log is.
 const DIR: &str = "/data";
@@ -127,7 +128,7 @@ impl Sim {
     }
 
     fn reader(&self) -> LogReader {
-        LogReader::new(Arc::clone(&self.opened.log), Arc::new(Counter::default()))
+        LogReader::onlooker(Arc::clone(&self.opened.log))
     }
 
     /// Reads everything after `after`; checks that nothing is invented, and that blocks and gaps

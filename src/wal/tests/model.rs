@@ -215,7 +215,7 @@ fn a_full_budget_drops_the_oldest_and_counts_it() {
             .count();
     }
     assert_eq!(lost.get(), samples as f64);
-    let mut reader = LogReader::new(Arc::clone(&sim.opened.log), Arc::default());
+    let mut reader = sim.reader();
     let next = reader.next(queue.start.floor()).expect("readable");
     assert!(matches!(next, Next::Gap { reason: GapReason::Budget, last, .. } if last == trimmed));
     assert!(registry.snapshot().is_empty());

@@ -79,7 +79,7 @@ fn read_by_reader(dir: &Path) -> BTreeSet<u64> {
     }
     let clock = Arc::new(ManualClock::new(Mono::from_millis(1), Wall(0)));
     let opened = reopen(&SimFs::holding(files), &clock, options());
-    let mut reader = LogReader::new(Arc::clone(&opened.log), Arc::default());
+    let mut reader = LogReader::onlooker(Arc::clone(&opened.log));
     let (mut after, mut read) = (Sequence::ZERO, BTreeSet::new());
     loop {
         after = match reader.next(after).expect("the disk can be read") {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::model::labels::Labels;
+use crate::model::loss::{Loss, LossKey, LossReason, Losses};
 use crate::model::metadata::{Family, MetricType};
 use crate::model::time::Wall;
 use crate::web::backend::*;
@@ -140,9 +141,26 @@ impl Backend for Fake {
             samples_pending: 10,
             samples_sent: 1000,
             samples_lost: 0,
+            samples_aside: 3,
             shards: 1,
             last_error: self.word(""),
         }]
+    }
+
+    fn losses(&self) -> Losses {
+        let mut losses = Losses::default();
+        let key = LossKey {
+            queue: self.word("central"),
+            job: self.word("node"),
+            reason: LossReason::Budget,
+        };
+        let loss = Loss {
+            samples: 4711,
+            first: Wall(1_795_319_602_000),
+            last: Wall(1_795_319_603_500),
+        };
+        losses.add(key, loss);
+        losses
     }
 
     fn discovery(&self) -> Vec<DiscoveryStatus> {

@@ -117,6 +117,20 @@ impl Ledger {
         f64::from(scrape)
     }
 
+    /// The series and the scrape that a value stands for; none if no ledger gives it out.
+    pub(crate) fn parts(value: f64) -> Option<(u64, u64)> {
+        if value.fract() != 0.0 || value < 0.0 || value > 2f64.powi(53) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked"
+        )]
+        let value = value as u64;
+        Some((value / SCRAPES, value % SCRAPES))
+    }
+
     /// Addresses of the targets.
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.targets
@@ -209,16 +223,7 @@ impl Ledger {
 
     /// The series and scrape that a value stands for, if it was given out under these labels.
     fn issued(&self, labels: &Labels, value: f64) -> Option<(u64, u64)> {
-        if value.fract() != 0.0 || value < 0.0 || value > 2f64.powi(53) {
-            return None;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked"
-        )]
-        let value = value as u64;
-        let (id, scrape) = (value / SCRAPES, value % SCRAPES);
+        let (id, scrape) = Ledger::parts(value)?;
         let index = usize::try_from(id / self.series).ok()?;
         let (_, account) = self.targets.get(index)?;
         let known = account.lock().issued.contains_key(&scrape);

@@ -101,14 +101,23 @@ impl Answer {
 pub(crate) struct Facts<'a> {
     /// Samples in it.
     pub(crate) samples: usize,
+    /// Series entries in it.
+    pub(crate) entries: usize,
+    /// Bytes of the body as it came.
+    pub(crate) bytes: usize,
     request: &'a WriteRequest,
 }
 
 impl Facts<'_> {
     /// Whether a sample has exactly this value.
     pub(crate) fn contains(&self, value: f64) -> bool {
+        self.any(|own| own.to_bits() == value.to_bits())
+    }
+
+    /// Whether a sample has such a value.
+    pub(crate) fn any(&self, mut good: impl FnMut(f64) -> bool) -> bool {
         let mut samples = self.request.timeseries.iter().flat_map(|one| &one.samples);
-        samples.any(|sample| sample.value.to_bits() == value.to_bits())
+        samples.any(|sample| good(sample.value))
     }
 }
 
@@ -194,6 +203,8 @@ impl Handler for Clerk {
         let samples = decoded.timeseries.iter().map(|one| one.samples.len()).sum();
         let facts = Facts {
             samples,
+            entries: decoded.timeseries.len(),
+            bytes: request.body.len(),
             request: &decoded,
         };
         let answer = (self.0.script.lock())(facts);

@@ -1,10 +1,16 @@
+//! Tests of a shard as a whole; its searching and its setting aside have their own.
+
+mod failing;
+mod searching;
+
+use std::collections::{BTreeSet, HashMap};
+
 use super::*;
 use crate::model::value::ABSENT;
 use crate::remote::request::{RequestBuilder, Rules};
 use crate::remote::testing::{Books, block, decode, list, piece};
 use crate::wire::prompb::WriteRequest;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
@@ -38,6 +44,15 @@ fn request(shard: &Shard) -> WriteRequest {
     let mut builder = RequestBuilder::default();
     builder.build(shard.batch(), ALL).expect("built");
     decode(builder.finish().expect("finished"))
+}
+
+/// Samples given up since the last call, by reason.
+fn given_up(shard: &mut Shard) -> HashMap<Refusal, u64> {
+    let mut counts = HashMap::new();
+    for own in shard.take_given_up() {
+        *counts.entry(own.refusal).or_default() += own.piece.samples;
+    }
+    counts
 }
 
 fn push(shard: &mut Shard, now: Mono, sequence: u64, target: u64, series: usize) {
@@ -156,7 +171,10 @@ fn one_sample_that_is_too_large_is_given_up_alone() {
         shard.answered(at(0), &Verdict::Split, 0.0);
     }
     assert_eq!(shard.step(at(0), true), Step::Idle);
-    assert_eq!(shard.take_given_up().too_large, 2);
+    assert_eq!(
+        given_up(&mut shard),
+        HashMap::from([(Refusal::TooLarge, 2)])
+    );
     assert_eq!(settled(&mut shard), [1]);
 }
 
@@ -167,101 +185,23 @@ fn throttled_batches_are_dropped_where_the_configuration_says_so() {
     assert_eq!(shard.step(at(0), true), Step::Send);
     shard.answered(at(0), &Verdict::Throttled, 0.0);
     assert_eq!(settled(&mut shard), [1]);
-    assert_eq!(shard.take_given_up().lost(), 10);
-}
-
-/// Answers as a receiver that refuses whole requests with a bad series in them. Returns the
-/// number of requests.
-fn send_all(
-    shard: &mut Shard,
-    books: &mut Books,
-    bad: impl Fn(&str, i64) -> Option<Verdict>,
-) -> usize {
-    let mut requests = 0;
-    while shard.step(at(0), true) == Step::Send {
-        requests += 1;
-        let request = request(shard);
-        let refused = request.timeseries.iter().find_map(|series| {
-            let name = crate::remote::testing::series_name(series);
-            let mut times = series.samples.iter().map(|sample| sample.timestamp);
-            times.find_map(|time| bad(&name, time))
-        });
-        if refused.is_none() {
-            books.store(&request);
-        }
-        shard.answered(at(0), &refused.unwrap_or(Verdict::Accepted), 0.0);
-    }
-    requests
-}
-
-const INVALID: Verdict = Verdict::Refused { repeated: false };
-const REPEATED: Verdict = Verdict::Refused { repeated: true };
-
-#[test]
-fn one_bad_series_costs_itself_and_few_requests() {
-    for bad in 0..64 {
-        for verdict in [INVALID, REPEATED] {
-            let mut shard = Shard::new(ShardSettings {
-                samples: 256,
-                ..settings()
-            });
-            for sequence in 1..=4 {
-                push(&mut shard, at(0), sequence, sequence, 64);
-            }
-            let mut books = Books::default();
-            let name = format!("t3/{bad}");
-            let rule = |series: &str, _| (series == name).then(|| verdict.clone());
-            let requests = send_all(&mut shard, &mut books, rule);
-            // 256 samples: eight halvings, two requests each, and the first one.
-            assert!(requests <= 17, "series {bad}: {requests} requests");
-            assert_eq!(books.samples(), 255, "series {bad}");
-            assert_eq!(settled(&mut shard).len(), 4);
-            let given_up = shard.take_given_up();
-            assert_eq!(given_up.repeated + given_up.invalid, 1);
-            assert_eq!(given_up.lost(), u64::from(verdict == INVALID));
-        }
-    }
-}
-
-#[test]
-fn repeated_blocks_after_a_crash_cost_seven_requests_each() {
-    let mut shard = Shard::new(ShardSettings {
-        samples: 10_000,
-        ..settings()
-    });
-    for sequence in 1..=8 {
-        push(&mut shard, at(0), sequence, 1, 500);
-    }
-    let mut books = Books::default();
-    let stored = |_: &str, time| (time <= 3000).then_some(REPEATED);
-    let requests = send_all(&mut shard, &mut books, stored);
-    assert!(requests <= 3 * 7 + 2 * 3 + 1, "{requests} requests");
-    assert_eq!(books.samples(), 5 * 500);
-    assert_eq!(shard.take_given_up().repeated, 3 * 500);
-    assert_eq!(settled(&mut shard), [1, 2, 3, 4, 5, 6, 7, 8]);
-}
-
-#[test]
-fn a_receiver_that_refuses_everything_cannot_ask_for_endless_requests() {
-    let mut shard = Shard::new(settings());
-    push(&mut shard, at(0), 1, 1, 100);
-    push(&mut shard, at(0), 2, 1, 100);
-    let mut books = Books::default();
-    let requests = send_all(&mut shard, &mut books, |_, _| Some(INVALID));
-    assert!(requests as u32 <= 2 * 2 * limits::REMOTE_BISECT_REQUESTS);
-    assert_eq!(shard.take_given_up().invalid, 200);
-    assert_eq!(settled(&mut shard), [1, 2]);
+    assert_eq!(
+        given_up(&mut shard),
+        HashMap::from([(Refusal::Throttled, 10)])
+    );
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
     prop_oneof![
         4 => Just(Verdict::Accepted),
         2 => Just(Verdict::Retry(None)),
+        2 => Just(Verdict::Failed(None)),
         1 => Just(Verdict::Retry(Some(Duration::from_secs(400)))),
         1 => Just(Verdict::Hold),
         1 => Just(Verdict::Split),
         2 => any::<bool>().prop_map(|repeated| Verdict::Refused { repeated }),
         1 => Just(Verdict::Throttled),
+        1 => Just(Verdict::Unauthorized),
     ]
 }
 
@@ -284,7 +224,7 @@ proptest! {
             total += own.samples;
             shard.push(own);
         }
-        let (mut books, mut done, mut given_up) = (Books::default(), Vec::new(), 0);
+        let (mut books, mut done, mut lost) = (Books::default(), Vec::new(), 0);
         let mut answers = answers.into_iter().enumerate();
         loop {
             match shard.step(now, true) {
@@ -298,8 +238,7 @@ proptest! {
                     if shard.answered(now, &answer, 0.5) == Outcome::Delivered {
                         books.store(&sent);
                     }
-                    let lost = shard.take_given_up();
-                    given_up += lost.lost() + lost.repeated;
+                    lost += given_up(&mut shard).values().sum::<u64>();
                     done.extend(shard.take_settled());
                     if moves.contains(&turn) {
                         // Resharding: what is left moves to another shard.
@@ -312,10 +251,10 @@ proptest! {
                 }
             }
         }
-        given_up += { let lost = shard.take_given_up(); lost.lost() + lost.repeated };
+        lost += given_up(&mut shard).values().sum::<u64>();
         done.extend(shard.take_settled());
         books.assert_in_order();
-        prop_assert_eq!(books.samples() as u64 + given_up, total);
+        prop_assert_eq!(books.samples() as u64 + lost, total);
         let unique: BTreeSet<_> = done.iter().collect();
         prop_assert_eq!(unique.len(), done.len());
         prop_assert_eq!(done.len(), blocks.len());

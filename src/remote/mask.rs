@@ -1,0 +1,91 @@
+//! Keeps secrets out of what a receiver says: some echo the credentials that they refuse.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::http_client::{Auth, HeaderValue};
+use crate::config::remote_write::RemoteWriteConfig;
+use crate::config::secret::{Secret, SecretSource};
+
+/// Shorter texts are no secrets, and would be found everywhere.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// What must not be shown of an endpoint: the secrets that stand in its configuration. Those in
+/// files change and are not known here; a receiver that echoes them gets past this.
+#[derive(Clone, Debug, Default)]
+pub struct Mask(Vec<Secret>);
+
+impl Mask {
+    /// The secrets of an endpoint: passwords, tokens, values of headers.
+    #[must_use]
+    pub fn new(config: &RemoteWriteConfig) -> Mask {
+        let mut texts: Vec<String> = config.headers.iter().map(|own| own.1.clone()).collect();
+        match &config.http_client.auth {
+            Auth::None => {}
+            Auth::Basic { username, password } => {
+                let (user, password) = (inline(username), inline(password));
+                texts.push(STANDARD.encode(format!("{user}:{password}")));
+                texts.push(password.to_owned());
+            }
+            Auth::Header { credentials, .. } => texts.push(inline(credentials).to_owned()),
+        }
+        for header in &config.http_client.headers {
+            texts.extend(header.values.iter().map(|value| match value {
+                HeaderValue::Plain(text) => text.clone(),
+                HeaderValue::Secret(source) => inline(source).to_owned(),
+            }));
+        }
+        texts.retain(|text| text.len() >= SECRET_BYTES_MIN);
+        // A secret that contains another one goes first, or a part of it would stay.
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        Mask(texts.into_iter().map(Secret::new).collect())
+    }
+
+    /// The text with every secret replaced.
+    #[must_use]
+    pub fn apply(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| {
+            if text.contains(secret.expose()) {
+                text.replace(secret.expose(), "<secret>")
+            } else {
+                text
+            }
+        })
+    }
+}
+
+fn inline(source: &SecretSource) -> &str {
+    match source {
+        SecretSource::Inline(secret) => secret.expose(),
+        SecretSource::File(_) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::testing::config;
+
+    #[test]
+    fn what_a_receiver_echoes_holds_no_secret() {
+        let mut own = config("http://a/");
+        own.headers = vec![
+            ("X-Scope".to_owned(), "HUNTER2".to_owned()),
+            ("X-Short".to_owned(), "a".to_owned()),
+        ];
+        let secret = |text: &str| SecretSource::Inline(Secret::new(text));
+        own.http_client.auth = Auth::Basic {
+            username: secret("me"),
+            password: secret("HUNTER2HUNTER2"),
+        };
+        let mask = Mask::new(&own);
+        let basic = STANDARD.encode("me:HUNTER2HUNTER2");
+        let text = format!("bad token HUNTER2HUNTER2, header HUNTER2, Basic {basic}, a");
+        let masked = mask.apply(text);
+        assert_eq!(
+            masked,
+            "bad token <secret>, header <secret>, Basic <secret>, a"
+        );
+        assert!(!format!("{mask:?}").contains("HUNTER2"));
+    }
+}
