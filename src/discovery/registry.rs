@@ -1,12 +1,13 @@
 //! The list of mechanisms, one line each. `static` is not among them: it needs no provider.
 
-use super::provider::{ProviderSpec, dns, file, http};
+use super::provider::{ProviderSpec, dns, file, http, kubernetes};
 
 /// Every mechanism that can be configured.
 pub const MECHANISMS: &[ProviderSpec] = &[
-    dns::SPEC,  // names in the DNS
-    file::SPEC, // files with target groups
-    http::SPEC, // a server with target groups
+    dns::SPEC,        // names in the DNS
+    file::SPEC,       // files with target groups
+    http::SPEC,       // a server with target groups
+    kubernetes::SPEC, // objects of a Kubernetes cluster
 ];
 
 /// The mechanism of that name.

@@ -14,6 +14,8 @@ mod discovery;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod outage;

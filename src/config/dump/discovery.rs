@@ -8,7 +8,7 @@ use crate::config::url;
 use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
-const PUBLIC: [&str; 28] = [
+const PUBLIC: [&str; 38] = [
     "targets",
     "labels",
     "files",
@@ -37,10 +37,20 @@ const PUBLIC: [&str; 28] = [
     "max_version",
     "values",
     "client_id",
+    "role",
+    "kubeconfig_file",
+    "own_namespace",
+    "label",
+    "field",
+    "node",
+    "namespace",
+    "deployment",
+    "job",
+    "cronjob",
 ];
 
 /// Keys that hold URLs, shown without their passwords.
-const URLS: [&str; 3] = ["url", "proxy_url", "token_url"];
+const URLS: [&str; 4] = ["url", "api_server", "proxy_url", "token_url"];
 
 /// Adds all entries of a job, each under its mechanism.
 pub(super) fn add(section: &mut Section, entries: &[DiscoveryConfig]) {

@@ -7,10 +7,10 @@ use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 3] = ["dns", "file", "http"];
+const SUPPORTED: [&str; 4] = ["dns", "file", "http", "kubernetes"];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
-const UNSUPPORTED: [&str; 33] = [
+const UNSUPPORTED: [&str; 32] = [
     "aws",
     "azure",
     "consul",
@@ -24,7 +24,6 @@ const UNSUPPORTED: [&str; 33] = [
     "gce",
     "hetzner",
     "ionos",
-    "kubernetes",
     "kuma",
     "lightsail",
     "linode",

@@ -90,10 +90,15 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("dns", "{names: [a]}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
+        ("kubernetes", "{role: pod}"),
     ] {
         let jobs = format!("- job_name: j\n  {mechanism}_sd_configs: [{entry}]\n");
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
     }
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
-    assert_eq!(names, ["dns", "file", "http"], "each has its line above");
+    assert_eq!(
+        names,
+        ["dns", "file", "http", "kubernetes"],
+        "each has its line above"
+    );
 }

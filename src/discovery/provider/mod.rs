@@ -7,7 +7,7 @@
 pub mod dns;
 pub mod file;
 pub mod http;
-
+pub mod kubernetes;
 pub mod static_config;
 
 use std::any::Any;
