@@ -95,7 +95,7 @@ pub struct ScrapeLimits {
 /// [`Fields`]: super::decode::Fields
 #[derive(Clone, Debug)]
 pub struct DiscoveryConfig {
-    /// Mechanism: `static`, `file`, `http`, `dns`.
+    /// Mechanism: `static`, `file`, `http`, `dns`, `kubernetes`.
     pub mechanism: String,
     /// The entry as it stands in the file, with positions; relative paths are joined already.
     pub node: Node,

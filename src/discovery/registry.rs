@@ -1,6 +1,6 @@
 //! The list of mechanisms, one line each. `static` is not among them: it needs no provider.
 
-use super::provider::{ProviderSpec, consul, dns, docker, dockerswarm, file, http};
+use super::provider::{ProviderSpec, consul, dns, docker, dockerswarm, file, http, kubernetes};
 
 /// Every mechanism that can be configured.
 pub const MECHANISMS: &[ProviderSpec] = &[
@@ -10,6 +10,7 @@ pub const MECHANISMS: &[ProviderSpec] = &[
     dockerswarm::SPEC, // services, tasks or nodes of a Docker swarm
     file::SPEC,        // files with target groups
     http::SPEC,        // a server with target groups
+    kubernetes::SPEC,  // objects of a Kubernetes cluster
 ];
 
 /// The mechanism of that name.

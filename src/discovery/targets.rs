@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::group::ADDRESS;
 use crate::limits;
 use crate::model::target_group::{LabelMap, TargetGroup};
+use crate::model::text::Text;
 
 /// A text as part of a label name: every character that cannot stand in one becomes `_`.
 #[must_use]
@@ -59,19 +60,17 @@ impl TargetList {
     /// # Errors
     /// When there are too many already: one object of an answer can stand for any number.
     pub fn add(&mut self, address: String, parts: &[&LabelMap]) -> Result<(), TooMuch> {
-        let entries = parts.iter().flat_map(|part| part.iter());
-        let size = |(name, value): (&String, &String)| name.len() + value.len();
-        self.bytes += address.len() + entries.clone().map(size).sum::<usize>();
+        let entries = || parts.iter().flat_map(|part| part.iter());
+        let size = entries().map(|(name, value)| name.len() + value.len());
+        self.bytes += address.len() + size.sum::<usize>();
         if self.targets.len() >= limits::SD_TARGETS_PER_PROVIDER
             || self.bytes > limits::SD_LABEL_BYTES_PER_PROVIDER
         {
             return Err(TooMuch);
         }
-        let mut labels: LabelMap = entries
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        labels.insert(ADDRESS.to_owned(), address);
-        self.targets.push(labels);
+        let pairs = entries().map(|(name, value)| (name.clone(), value.clone()));
+        let own = (Text::from(ADDRESS), Text::from(address));
+        self.targets.push(pairs.chain([own]).collect());
         Ok(())
     }
 

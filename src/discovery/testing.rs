@@ -86,7 +86,7 @@ pub(super) fn addresses(sets: &TargetSets, job: &str) -> Vec<String> {
     let groups = sets.get(job).into_iter().flatten();
     let targets = groups.flat_map(|group| group.targets.iter());
     targets
-        .map(|target| target["__address__"].clone())
+        .map(|target| target["__address__"].to_string())
         .collect()
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Labels as discovery produces them: any name, sorted.
-pub type LabelMap = BTreeMap<String, String>;
+pub use super::label_map::LabelMap;
 
 /// Targets that share labels, named by the place they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

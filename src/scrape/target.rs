@@ -111,7 +111,7 @@ pub fn build(
     group: &LabelMap,
     own: &LabelMap,
 ) -> Result<Built, TargetError> {
-    let mut labels = LabelsBuilder::from_pairs(group.iter().chain(own));
+    let mut labels = LabelsBuilder::from_pairs(group.iter().chain(own.iter()));
     add_defaults(config, &mut labels);
     let discovered = labels.build();
     if !apply(&config.relabel_configs, &mut labels) {

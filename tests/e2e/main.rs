@@ -18,6 +18,8 @@ mod docker;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod log_tool;

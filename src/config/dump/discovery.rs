@@ -8,7 +8,7 @@ use crate::config::url;
 use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
-const PUBLIC: [&str; 44] = [
+const PUBLIC: &[&str] = &[
     "targets",
     "labels",
     "files",
@@ -38,14 +38,22 @@ const PUBLIC: [&str; 44] = [
     "values",
     "client_id",
     "allow_stale",
+    "cronjob",
     "datacenter",
+    "deployment",
+    "field",
     "filter",
     "filters",
     "health_filter",
     "host_networking_host",
+    "job",
+    "kubeconfig_file",
+    "label",
     "match_first_network",
     "namespace",
+    "node",
     "node_meta",
+    "own_namespace",
     "partition",
     "path_prefix",
     "role",
@@ -56,7 +64,14 @@ const PUBLIC: [&str; 44] = [
 ];
 
 /// Keys that hold URLs, shown without their passwords.
-const URLS: [&str; 5] = ["url", "proxy_url", "token_url", "host", "server"];
+const URLS: &[&str] = &[
+    "url",
+    "api_server",
+    "proxy_url",
+    "token_url",
+    "host",
+    "server",
+];
 
 /// Adds all entries of a job, each under its mechanism.
 pub(super) fn add(section: &mut Section, entries: &[DiscoveryConfig]) {

@@ -7,10 +7,18 @@ use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 6] = ["consul", "dns", "docker", "dockerswarm", "file", "http"];
+const SUPPORTED: &[&str] = &[
+    "consul",
+    "dns",
+    "docker",
+    "dockerswarm",
+    "file",
+    "http",
+    "kubernetes",
+];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
-const UNSUPPORTED: [&str; 30] = [
+const UNSUPPORTED: &[&str] = &[
     "aws",
     "azure",
     "digitalocean",
@@ -21,7 +29,6 @@ const UNSUPPORTED: [&str; 30] = [
     "gce",
     "hetzner",
     "ionos",
-    "kubernetes",
     "kuma",
     "lightsail",
     "linode",

@@ -30,7 +30,7 @@ fn addresses(sets: &TargetSets, job: &str) -> Vec<String> {
     let groups = sets[job].iter();
     groups
         .flat_map(|group| group.targets.iter())
-        .map(|target| target["__address__"].clone())
+        .map(|target| target["__address__"].to_string())
         .collect()
 }
 

@@ -93,11 +93,20 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("dockerswarm", "{host: 'unix:///s', role: nodes}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
+        ("kubernetes", "{role: pod}"),
     ] {
         let jobs = format!("- job_name: j\n  {mechanism}_sd_configs: [{entry}]\n");
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
     }
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
-    let expected = ["consul", "dns", "docker", "dockerswarm", "file", "http"];
+    let expected = [
+        "consul",
+        "dns",
+        "docker",
+        "dockerswarm",
+        "file",
+        "http",
+        "kubernetes",
+    ];
     assert_eq!(names, expected, "each has its line above");
 }

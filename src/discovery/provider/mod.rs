@@ -11,7 +11,7 @@ pub mod docker_engine;
 pub mod dockerswarm;
 pub mod file;
 pub mod http;
-
+pub mod kubernetes;
 pub mod static_config;
 
 use std::any::Any;

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod discovered;
 pub(crate) mod http;
+pub(crate) mod kube;
 pub(crate) mod ledger;
 pub(crate) mod ports;
 pub(crate) mod process;

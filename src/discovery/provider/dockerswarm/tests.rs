@@ -4,6 +4,7 @@ use crate::discovery::plan::plan;
 use crate::discovery::provider::docker_engine::networks::Network;
 use crate::discovery::testing::{addresses, config, env, wait_for};
 use crate::discovery::{DiscoveryHandle, start};
+use crate::model::text::Text;
 use crate::net::testing::{Server, answer};
 
 const SERVICES: &str = include_str!("../../../../tests/data/discovery/swarm/services.json");
@@ -48,11 +49,7 @@ fn of_tasks(text: &str) -> Found {
 fn assert_labels(target: &LabelMap, expected: &[(&str, &str)]) {
     for (name, value) in expected {
         let label = format!("{PREFIX}{name}");
-        assert_eq!(
-            target.get(&label).map(String::as_str),
-            Some(*value),
-            "{name}"
-        );
+        assert_eq!(target.get(&label).map(Text::as_str), Some(*value), "{name}");
     }
 }
 

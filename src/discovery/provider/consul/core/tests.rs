@@ -83,7 +83,7 @@ impl Run {
 
     fn addresses(&self) -> Vec<String> {
         let targets = self.groups.values().flat_map(|group| &group.targets);
-        targets.map(|one| one["__address__"].clone()).collect()
+        targets.map(|one| one["__address__"].to_string()).collect()
     }
 }
 

@@ -61,7 +61,7 @@ fn addresses<D: Disk>(files: &Files<D>) -> Vec<String> {
     let groups = files.groups();
     let targets = groups.iter().flat_map(|group| group.targets.iter());
     targets
-        .map(|target| target["__address__"].clone())
+        .map(|target| target["__address__"].to_string())
         .collect()
 }
 
