@@ -9,6 +9,7 @@ mod discovery;
 mod remote;
 mod scrape;
 mod server;
+mod stores;
 mod wal;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use self::discovery::*;
 pub use self::remote::*;
 pub use self::scrape::*;
 pub use self::server::*;
+pub use self::stores::*;
 pub use self::wal::*;
 
 /// Stack of every thread. Address space only: pages are taken when touched. Deep enough for a TLS

@@ -7,10 +7,10 @@ use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 3] = ["dns", "file", "http"];
+const SUPPORTED: [&str; 5] = ["dns", "file", "http", "nerve", "serverset"];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
-const UNSUPPORTED: [&str; 33] = [
+const UNSUPPORTED: [&str; 31] = [
     "aws",
     "azure",
     "consul",
@@ -30,7 +30,6 @@ const UNSUPPORTED: [&str; 33] = [
     "linode",
     "marathon",
     "msk",
-    "nerve",
     "nomad",
     "oci",
     "openstack",
@@ -39,7 +38,6 @@ const UNSUPPORTED: [&str; 33] = [
     "puppetdb",
     "rds",
     "scaleway",
-    "serverset",
     "stackit",
     "triton",
     "uyuni",

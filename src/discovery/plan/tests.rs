@@ -90,10 +90,13 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("dns", "{names: [a]}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
+        ("nerve", "{servers: [a], paths: [/b]}"),
+        ("serverset", "{servers: [a], paths: [/b]}"),
     ] {
         let jobs = format!("- job_name: j\n  {mechanism}_sd_configs: [{entry}]\n");
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
     }
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
-    assert_eq!(names, ["dns", "file", "http"], "each has its line above");
+    let expected = ["dns", "file", "http", "nerve", "serverset"];
+    assert_eq!(names, expected, "each has its line above");
 }
