@@ -22,4 +22,6 @@ mod reload;
 #[cfg(test)]
 mod self_metrics;
 #[cfg(test)]
+mod stores;
+#[cfg(test)]
 mod support;

@@ -8,10 +8,16 @@ use crate::config::url;
 use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
-const PUBLIC: [&str; 28] = [
+const PUBLIC: [&str; 34] = [
     "targets",
     "labels",
     "files",
+    "servers",
+    "paths",
+    "timeout",
+    "endpoints",
+    "prefixes",
+    "format",
     "names",
     "type",
     "port",

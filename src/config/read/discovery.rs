@@ -6,8 +6,8 @@ use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
-/// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 5] = ["dns", "file", "http", "nerve", "serverset"];
+/// Mechanisms that exist here, beside `static`, in Prometheus's order. `etcd` is ours alone.
+const SUPPORTED: [&str; 6] = ["dns", "etcd", "file", "http", "nerve", "serverset"];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
 const UNSUPPORTED: [&str; 31] = [

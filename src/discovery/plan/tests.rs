@@ -88,6 +88,7 @@ fn a_mechanism_that_is_not_there_is_a_mistake() {
 fn every_mechanism_of_the_registry_can_be_configured() {
     for (mechanism, entry) in [
         ("dns", "{names: [a]}"),
+        ("etcd", "{endpoints: ['http://a'], prefixes: [b]}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
         ("nerve", "{servers: [a], paths: [/b]}"),
@@ -97,6 +98,6 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
     }
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
-    let expected = ["dns", "file", "http", "nerve", "serverset"];
+    let expected = ["dns", "etcd", "file", "http", "nerve", "serverset"];
     assert_eq!(names, expected, "each has its line above");
 }

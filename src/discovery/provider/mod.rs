@@ -5,6 +5,7 @@
 //! [`ProviderSpec`], tests; and one line in [`super::registry`]. Nothing else knows it.
 
 pub mod dns;
+pub mod etcd;
 pub mod file;
 pub mod http;
 pub mod zookeeper;

@@ -10,8 +10,8 @@
 //!                    tree (questions, watches) -> member (labels) -> updates
 //! ```
 //!
-//! Everything but `line` and `shell` is without I/O. The part of the protocol that reading takes is
-//! our own: crates that speak it are asynchronous or no longer cared for.
+//! Everything but `line` and `shell` is without I/O. Why the protocol is our own:
+//! `docs/adr/0003-crates.md`.
 //!
 //! Implements <https://zookeeper.apache.org/doc/r3.8.0/zookeeperProgrammers.html>. Meta labels:
 //! [`member`].

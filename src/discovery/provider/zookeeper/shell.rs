@@ -155,7 +155,7 @@ impl Provider {
             if failed >= self.turns.count() {
                 return Err(error.into());
             }
-            outlet.complain(&error);
+            outlet.failed(&error);
         }
         Ok(())
     }

@@ -192,8 +192,8 @@ impl Tree {
         }
     }
 
-    /// A node is not there. If it is one we were told to look at, its coming is watched for; of any
-    /// other its parent tells.
+    /// A node is not there. If it is one we were told to look at, its coming is watched for. Any other
+    /// counts as new when its parent lists it again.
     fn missing(&mut self, what: What, path: &str) {
         self.forget(path);
         if self.is_root(path) {
@@ -201,9 +201,6 @@ impl Tree {
             if first || what == What::Data {
                 self.ask(What::Exists, path);
             }
-        } else if let Some(parent) = parent(path).and_then(|parent| self.nodes.get_mut(parent)) {
-            // So that the same name counts as a new node when it is listed again.
-            parent.children.remove(name(path));
         }
     }
 
@@ -318,18 +315,6 @@ fn join(parent: &str, name: &str) -> String {
         "/" => format!("/{name}"),
         parent => format!("{parent}/{name}"),
     }
-}
-
-fn parent(path: &str) -> Option<&str> {
-    match path.rsplit_once('/')? {
-        (_, "") => None,
-        ("", _) => Some("/"),
-        (parent, _) => Some(parent),
-    }
-}
-
-fn name(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 #[cfg(test)]
