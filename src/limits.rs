@@ -11,6 +11,7 @@ mod loss;
 mod remote;
 mod scrape;
 mod server;
+mod stores;
 mod wal;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use self::loss::*;
 pub use self::remote::*;
 pub use self::scrape::*;
 pub use self::server::*;
+pub use self::stores::*;
 pub use self::wal::*;
 
 /// Stack of every thread. Address space only: pages are taken when touched. Deep enough for a TLS

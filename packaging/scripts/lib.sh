@@ -70,6 +70,12 @@ need() {
         die "$1 is missing ($3): install the package $2 and try again"
 }
 
+# need_file FILE PACKAGE WHY: the same for a package without a command of its own.
+need_file() {
+    [ -e "$1" ] || install_packages "$3" "$2" ||
+        die "$1 is missing ($3): install the package $2 and try again"
+}
+
 # The C compiler builds two dependencies (ring, libdeflate) and links everything. Rust comes from
 # rustup where it is there, else from Debian's packages of a recent compiler.
 need_toolchain() {

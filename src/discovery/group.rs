@@ -110,6 +110,18 @@ pub fn list_from_json(text: &[u8]) -> Result<Vec<TargetGroup>, GroupError> {
     Ok(groups)
 }
 
+/// A single group in JSON; its source is left empty.
+///
+/// # Errors
+/// When it is anything else.
+pub fn from_json(text: &[u8]) -> Result<TargetGroup, GroupError> {
+    let group = serde_json::from_slice::<JsonGroup>(text)?.check::<serde_json::Error>()?;
+    if group.targets.len() > limits::SD_TARGETS_PER_PROVIDER {
+        return Err(GroupError::TooMany);
+    }
+    Ok(group)
+}
+
 /// A group in JSON. Null stands for nothing, as in Go.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +130,16 @@ struct JsonGroup {
     targets: Option<Bounded<String>>,
     #[serde(default)]
     labels: Option<LabelMap>,
+}
+
+impl JsonGroup {
+    fn check<E: serde::de::Error>(self) -> Result<TargetGroup, E> {
+        let labels = self.labels.unwrap_or_default();
+        if labels.contains_key("") {
+            return Err(E::custom("\"\" is not a valid label name"));
+        }
+        Ok(group(self.targets.unwrap_or_default().0, labels))
+    }
 }
 
 /// The list of groups, converted one by one so that two forms never exist at once.
@@ -138,12 +160,7 @@ impl<'de> Deserialize<'de> for Groups {
                     let index = groups.len();
                     let nil = || format!("nil target group item found (index {index})");
                     let item = item.ok_or_else(|| A::Error::custom(nil()))?;
-                    let labels = item.labels.unwrap_or_default();
-                    if labels.contains_key("") {
-                        return Err(A::Error::custom("\"\" is not a valid label name"));
-                    }
-                    let targets = item.targets.unwrap_or_default();
-                    groups.push(group(targets.0, labels));
+                    groups.push(item.check()?);
                 }
                 Ok(Groups(groups))
             }

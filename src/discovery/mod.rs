@@ -11,6 +11,7 @@
 //! that fails or panics keeps its last groups and harms no other.
 
 pub mod group;
+pub mod keyed;
 pub mod manager;
 pub mod metrics;
 pub mod outlet;

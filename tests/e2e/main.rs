@@ -34,4 +34,6 @@ mod sd_differential;
 #[cfg(test)]
 mod self_metrics;
 #[cfg(test)]
+mod stores;
+#[cfg(test)]
 mod support;

@@ -6,15 +6,18 @@ use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
-/// Mechanisms that exist here, beside `static`, in Prometheus's order.
+/// Mechanisms that exist here, beside `static`, in Prometheus's order. `etcd` is ours alone.
 const SUPPORTED: &[&str] = &[
     "consul",
     "dns",
     "docker",
     "dockerswarm",
+    "etcd",
     "file",
     "http",
     "kubernetes",
+    "nerve",
+    "serverset",
 ];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
@@ -34,7 +37,6 @@ const UNSUPPORTED: &[&str] = &[
     "linode",
     "marathon",
     "msk",
-    "nerve",
     "nomad",
     "oci",
     "openstack",
@@ -43,7 +45,6 @@ const UNSUPPORTED: &[&str] = &[
     "puppetdb",
     "rds",
     "scaleway",
-    "serverset",
     "stackit",
     "triton",
     "uyuni",

@@ -91,9 +91,12 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("dns", "{names: [a]}"),
         ("docker", "{host: 'unix:///s'}"),
         ("dockerswarm", "{host: 'unix:///s', role: nodes}"),
+        ("etcd", "{endpoints: ['http://a'], prefixes: [b]}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
         ("kubernetes", "{role: pod}"),
+        ("nerve", "{servers: [a], paths: [/b]}"),
+        ("serverset", "{servers: [a], paths: [/b]}"),
     ] {
         let jobs = format!("- job_name: j\n  {mechanism}_sd_configs: [{entry}]\n");
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
@@ -104,9 +107,12 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         "dns",
         "docker",
         "dockerswarm",
+        "etcd",
         "file",
         "http",
         "kubernetes",
+        "nerve",
+        "serverset",
     ];
     assert_eq!(names, expected, "each has its line above");
 }

@@ -9,9 +9,12 @@ pub mod dns;
 pub mod docker;
 pub mod docker_engine;
 pub mod dockerswarm;
+pub mod etcd;
 pub mod file;
 pub mod http;
 pub mod kubernetes;
+pub mod zookeeper;
+
 pub mod static_config;
 
 use std::any::Any;
