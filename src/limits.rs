@@ -6,6 +6,7 @@
 
 mod client;
 mod discovery;
+mod preview;
 mod remote;
 mod scrape;
 mod server;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::client::*;
 pub use self::discovery::*;
+pub use self::preview::*;
 pub use self::remote::*;
 pub use self::scrape::*;
 pub use self::server::*;

@@ -1,10 +1,11 @@
 //! The command line: which command, which flags, which exit status.
 //!
 //! Prometheus's flags start narthex; the commands beside the agent are `check config`, as
-//! promtool has it, and `receive`, a small receiver to look at what an agent sends. Environment
-//! variables are not read.
+//! promtool has it, `discover`, which shows what discovery finds, and `receive`, a small receiver
+//! to look at what an agent sends. Environment variables are not read.
 
 mod check;
+mod discover;
 mod flags;
 mod help;
 mod parse;
@@ -68,6 +69,7 @@ enum Next {
 fn dispatch(arguments: &[OsString], terminal: &mut Terminal<'_>) -> Next {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("check") => Next::Exit(check::main(&arguments[1..], terminal)),
+        Some("discover") => Next::Exit(discover::main(&arguments[1..], terminal)),
         Some("receive") => Next::Exit(receive::main(&arguments[1..], terminal)),
         _ => agent_options(arguments, terminal),
     }

@@ -10,6 +10,8 @@ mod delivery;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod discover;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod hostile;

@@ -13,7 +13,7 @@ const RANKS: [&[&str]; 11] = [
     &["config"],
     &["net"],
     &["discovery", "scrape", "wal", "remote"],
-    &["web", "receive"],
+    &["web", "receive", "preview"],
     &["agent"],
     &["cli"],
 ];

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod client;
+pub(crate) mod discover;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod ports;
