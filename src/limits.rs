@@ -6,6 +6,7 @@
 
 mod client;
 mod discovery;
+mod mdns;
 mod preview;
 mod remote;
 mod scrape;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use self::client::*;
 pub use self::discovery::*;
+pub use self::mdns::*;
 pub use self::preview::*;
 pub use self::remote::*;
 pub use self::scrape::*;

@@ -18,6 +18,8 @@ mod hostile;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod mdns;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod reload;

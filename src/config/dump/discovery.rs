@@ -8,7 +8,7 @@ use crate::config::url;
 use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
-const PUBLIC: [&str; 28] = [
+const PUBLIC: [&str; 31] = [
     "targets",
     "labels",
     "files",
@@ -37,6 +37,9 @@ const PUBLIC: [&str; 28] = [
     "max_version",
     "values",
     "client_id",
+    "services",
+    "interfaces",
+    "address",
 ];
 
 /// Keys that hold URLs, shown without their passwords.

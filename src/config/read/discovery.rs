@@ -7,7 +7,7 @@ use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order.
-const SUPPORTED: [&str; 3] = ["dns", "file", "http"];
+const SUPPORTED: [&str; 4] = ["dns", "file", "http", "mdns"];
 
 /// Mechanisms that Prometheus knows and we do not serve yet.
 const UNSUPPORTED: [&str; 33] = [

@@ -90,6 +90,7 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("dns", "{names: [a]}"),
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
+        ("mdns", "{}"),
     ] {
         let jobs = format!("- job_name: j\n  {mechanism}_sd_configs: [{entry}]\n");
         assert_eq!(planned(&jobs).providers[0].mechanism, mechanism);
@@ -97,7 +98,7 @@ fn every_mechanism_of_the_registry_can_be_configured() {
     let names: Vec<_> = registry::MECHANISMS.iter().map(|it| it.mechanism).collect();
     assert_eq!(
         names,
-        ["dns", "file", "http"],
+        ["dns", "file", "http", "mdns"],
         "each has its line above"
     );
 }

@@ -7,6 +7,7 @@
 pub mod dns;
 pub mod file;
 pub mod http;
+pub mod mdns;
 
 pub mod static_config;
 

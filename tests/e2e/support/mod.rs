@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod discover;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prom;
