@@ -34,6 +34,7 @@ pub mod scrape;
 pub mod wal;
 
 // Rank 6: what looks at the engines from outside, and the embedded receiver.
+pub mod preview;
 pub mod receive;
 pub mod web;
 

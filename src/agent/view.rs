@@ -141,14 +141,18 @@ impl Backend for View {
 
     fn discovery(&self) -> Vec<DiscoveryStatus> {
         let providers = self.discovery.snapshot();
-        let row = |provider: ProviderStatus| DiscoveryStatus {
-            mechanism: provider.mechanism.to_owned(),
-            jobs: provider.jobs,
-            targets: provider.targets as u64,
-            last_update: provider.last_success,
-            last_error: provider
-                .last_error
-                .map_or_else(String::new, |(_, text)| text),
+        let row = |provider: ProviderStatus| {
+            let (last_error_at, last_error) = provider.last_error.unzip();
+            DiscoveryStatus {
+                mechanism: provider.mechanism.to_owned(),
+                jobs: provider.jobs,
+                groups: provider.groups as u64,
+                targets: provider.targets as u64,
+                last_update: provider.last_success,
+                last_error: last_error.unwrap_or_default(),
+                last_error_at,
+                last_refresh: provider.last_refresh,
+            }
         };
         providers.into_iter().map(row).collect()
     }

@@ -1,10 +1,12 @@
 //! The command line: which command, which flags, which exit status.
 //!
 //! Prometheus's flags start narthex; the commands beside the agent are `check config`, as
-//! promtool has it, `receive`, a small receiver to look at what an agent sends, and `log`, to look
-//! at what an agent keeps on disk. Environment variables are not read.
+//! promtool has it, `discover`, which shows what discovery finds, `receive`, a small receiver to look
+//! at what an agent sends, and `log`, to look at what an agent keeps on disk. Environment variables
+//! are not read.
 
 mod check;
+mod discover;
 mod flags;
 mod help;
 mod log;
@@ -71,6 +73,7 @@ fn dispatch(arguments: &[OsString], terminal: &mut Terminal<'_>) -> Next {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("check") => Next::Exit(check::main(&arguments[1..], terminal)),
         Some("log") => Next::Exit(log::main(&arguments[1..], terminal)),
+        Some("discover") => Next::Exit(discover::main(&arguments[1..], terminal)),
         Some("receive") => Next::Exit(receive::main(&arguments[1..], terminal)),
         _ => agent_options(arguments, terminal),
     }

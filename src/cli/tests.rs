@@ -224,6 +224,21 @@ fn commands_explain_themselves() {
         code == 2 && err.contains("invalid option '--nope'"),
         "{err}"
     );
+    let (code, out, _) = run(&["discover", "--help"]).expect_err("help");
+    assert!(code == 0 && out.starts_with("usage: narthex discover"));
+    for (arguments, expected) in [
+        (
+            &["discover"][..],
+            "required argument 'config file' not provided",
+        ),
+        (&["discover", "a", "b"], "unexpected argument \"b\""),
+        (&["discover", "--timeout=x", "a"], "flag '--timeout'"),
+    ] {
+        let (code, _, err) = run(arguments).expect_err("error");
+        assert!(code == 2 && err.contains(expected), "{err}");
+    }
+    let (code, _, err) = run(&["discover", "/no/such.yml"]).expect_err("error");
+    assert!(code == 1 && err.contains("open /no/such.yml"), "{err}");
     let (code, _, err) = run(&["check", "config"]).expect_err("error");
     assert!(
         code == 2 && err.contains("required argument 'config-files' not provided"),

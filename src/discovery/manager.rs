@@ -207,10 +207,18 @@ impl Manager {
         })
     }
 
-    /// Targets of one provider.
+    /// Numbers of groups and targets of one provider.
     #[must_use]
-    pub fn targets_of(&self, id: ProviderId) -> usize {
-        self.known.get(&id).map_or(0, |known| known.targets)
+    pub fn found_by(&self, id: ProviderId) -> (usize, usize) {
+        let known = self.known.get(&id);
+        known.map_or((0, 0), |known| (known.groups.len(), known.targets))
+    }
+
+    /// Whether what a provider delivered is in the published sets.
+    #[must_use]
+    pub fn is_published(&self, id: ProviderId) -> bool {
+        let known = self.known.get(&id);
+        self.due.is_none() && known.is_some_and(|known| known.delivered)
     }
 }
 

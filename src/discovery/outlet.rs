@@ -81,6 +81,7 @@ impl Outlet {
     /// Notes how long a refresh took.
     pub fn took(&self, time: Duration) {
         self.metrics.took(time.as_secs_f64());
+        self.board.took(self.id, time);
     }
 
     /// Counts a failed refresh, shows it and logs it, the log at most once per

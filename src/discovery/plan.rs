@@ -66,6 +66,24 @@ pub fn plan(config: &Config) -> Result<Plan, ConfigError> {
 }
 
 impl Plan {
+    /// The part of the plan that one job needs; none if there is no such job.
+    #[must_use]
+    pub fn only(&self, job: &str) -> Option<Plan> {
+        let own = self.jobs.iter().find(|own| *own.name == *job)?;
+        let providers = own.providers.iter();
+        let providers = providers.map(|index| PlannedProvider {
+            label: Arc::clone(&own.name),
+            ..self.providers[*index].clone()
+        });
+        Some(Plan {
+            providers: providers.collect(),
+            jobs: vec![PlannedJob {
+                name: Arc::clone(&own.name),
+                providers: (0..own.providers.len()).collect(),
+            }],
+        })
+    }
+
     fn job<'c>(
         &mut self,
         job: &'c ScrapeConfig,

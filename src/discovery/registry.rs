@@ -1,7 +1,7 @@
 //! The list of mechanisms, one line each. `static` is not among them: it needs no provider.
 
 use super::provider::{
-    ProviderSpec, consul, dns, docker, dockerswarm, etcd, file, http, kubernetes, zookeeper,
+    ProviderSpec, consul, dns, docker, dockerswarm, etcd, file, http, kubernetes, mdns, zookeeper,
 };
 
 /// Every mechanism that can be configured.
@@ -14,6 +14,7 @@ pub const MECHANISMS: &[ProviderSpec] = &[
     file::SPEC,           // files with target groups
     http::SPEC,           // a server with target groups
     kubernetes::SPEC,     // objects of a Kubernetes cluster
+    mdns::SPEC,           // services of the local links
     zookeeper::NERVE,     // services of nerve in ZooKeeper
     zookeeper::SERVERSET, // serversets in ZooKeeper
 ];

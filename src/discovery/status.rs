@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::manager::ProviderId;
 use crate::model::time::Wall;
@@ -14,12 +15,18 @@ pub struct ProviderStatus {
     pub mechanism: &'static str,
     /// The jobs that listen to it.
     pub jobs: Vec<Arc<str>>,
-    /// How many targets it has found, before relabelling.
+    /// How many groups it has found.
+    pub groups: usize,
+    /// How many targets are in them, before relabelling.
     pub targets: usize,
+    /// Whether what it found first is in the published sets.
+    pub is_published: bool,
     /// When it last delivered.
     pub last_success: Option<Wall>,
     /// What last went wrong and when; forgotten at the next success.
     pub last_error: Option<(Wall, String)>,
+    /// How long its last refresh took; none for those that do not poll.
+    pub last_refresh: Option<Duration>,
 }
 
 /// Where the providers and the manager note the state. Cheap to clone; clones share it.
@@ -45,9 +52,12 @@ impl Board {
             let status = board.entry(id).or_insert_with(|| ProviderStatus {
                 mechanism,
                 jobs: Vec::new(),
+                groups: 0,
                 targets: 0,
+                is_published: false,
                 last_success: None,
                 last_error: None,
+                last_refresh: None,
             });
             status.jobs = jobs;
         });
@@ -58,8 +68,19 @@ impl Board {
         self.0.with(|board| board.remove(&id));
     }
 
-    pub(super) fn targets(&self, id: ProviderId, targets: usize) {
-        self.change(id, |status| status.targets = targets);
+    pub(super) fn found(&self, id: ProviderId, groups: usize, targets: usize) {
+        self.change(id, |status| {
+            status.groups = groups;
+            status.targets = targets;
+        });
+    }
+
+    pub(super) fn published(&self, id: ProviderId) {
+        self.change(id, |status| status.is_published = true);
+    }
+
+    pub(super) fn took(&self, id: ProviderId, time: Duration) {
+        self.change(id, |status| status.last_refresh = Some(time));
     }
 
     /// Notes a success; a whole one makes the last error a matter of the past.

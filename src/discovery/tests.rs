@@ -65,6 +65,7 @@ fn static_targets_are_published_at_once_and_empty_jobs_too() {
     assert_eq!(metric(&registry, "prometheus_sd_updates_total"), 1.0);
     let status = handle.status();
     assert_eq!((status[0].mechanism, status[0].targets), ("static", 3));
+    assert_eq!((status[0].groups, status[0].last_refresh), (2, None));
     handle.stop().expect("stopped");
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Shell {
     manager: Manager,
     running: Vec<Running>,
     next_id: u64,
+    /// There are updates whose publication is not noted yet.
+    unpublished: bool,
     hall: Hall,
     out: Outboxes,
     metrics: ManagerMetrics,
@@ -60,6 +62,7 @@ impl Shell {
             manager: Manager::new(coalesce),
             running: Vec::new(),
             next_id: 0,
+            unpublished: false,
             hall,
             out,
             metrics,
@@ -72,6 +75,7 @@ impl Shell {
             let now = self.hall.context.clock.mono();
             self.reopen(now);
             self.publish(now);
+            self.note_published();
             let deadline = self.deadline();
             let timer = match deadline {
                 Mono::NEVER => never(),
@@ -109,7 +113,26 @@ impl Shell {
                 running.complain(&self.hall, &refused);
             }
         }
-        self.out.board.targets(id, self.manager.targets_of(id));
+        self.note_found(id);
+    }
+
+    fn note_found(&mut self, id: ProviderId) {
+        let (groups, targets) = self.manager.found_by(id);
+        self.out.board.found(id, groups, targets);
+        self.unpublished = true;
+    }
+
+    /// Notes whose targets the reader can see now.
+    fn note_published(&mut self) {
+        if !self.unpublished || self.manager.deadline() != Mono::NEVER {
+            return;
+        }
+        self.unpublished = false;
+        for running in &self.running {
+            if self.manager.is_published(running.id) {
+                self.out.board.published(running.id);
+            }
+        }
     }
 
     fn publish(&mut self, now: Mono) {
@@ -185,8 +208,9 @@ impl Shell {
                 && let Some(groups) = running.open(now, &self.hall)
             {
                 self.manager.fixed(running.id, groups);
-                let targets = self.manager.targets_of(running.id);
-                self.out.board.targets(running.id, targets);
+                let (groups, targets) = self.manager.found_by(running.id);
+                self.out.board.found(running.id, groups, targets);
+                self.unpublished = true;
             }
             failed += u32::from(running.reopen_at().is_some());
         }

@@ -9,6 +9,7 @@ pub mod blocking;
 pub mod context;
 pub mod dns;
 pub mod fetch;
+pub mod mdns;
 pub mod proxy;
 pub mod resolve;
 pub mod secrets;

@@ -111,8 +111,7 @@ pub fn build(
     group: &LabelMap,
     own: &LabelMap,
 ) -> Result<Built, TargetError> {
-    let mut labels = LabelsBuilder::from_pairs(group.iter().chain(own.iter()));
-    add_defaults(config, &mut labels);
+    let mut labels = before_relabelling(config, group, own);
     let discovered = labels.build();
     if !apply(&config.relabel_configs, &mut labels) {
         return Ok(Built::Dropped(discovered));
@@ -146,6 +145,18 @@ pub fn build(
         interval,
         timeout,
     }))
+}
+
+/// The labels of a discovered target that relabelling begins with, the job's defaults included.
+#[must_use]
+pub fn before_relabelling(
+    config: &ScrapeConfig,
+    group: &LabelMap,
+    own: &LabelMap,
+) -> LabelsBuilder {
+    let mut labels = LabelsBuilder::from_pairs(group.iter().chain(own.iter()));
+    add_defaults(config, &mut labels);
+    labels
 }
 
 fn add_defaults(config: &ScrapeConfig, labels: &mut LabelsBuilder) {

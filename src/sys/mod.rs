@@ -7,6 +7,7 @@ pub mod fs;
 #[cfg(any(test, feature = "internals"))]
 pub mod fs_sim;
 pub mod host;
+pub mod interfaces;
 pub mod jitter;
 pub mod mailbox;
 pub mod memory;

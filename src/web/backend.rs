@@ -179,12 +179,18 @@ pub struct DiscoveryStatus {
     pub jobs: Vec<Arc<str>>,
     /// Mechanism, for instance `file`.
     pub mechanism: String,
-    /// Targets found.
+    /// Groups found.
+    pub groups: u64,
+    /// Targets found, before relabelling.
     pub targets: u64,
     /// When it last said something.
     pub last_update: Option<Wall>,
     /// Why the last attempt failed; empty if it did not.
     pub last_error: String,
+    /// When it failed.
+    pub last_error_at: Option<Wall>,
+    /// How long its last refresh took; none for those that do not poll.
+    pub last_refresh: Option<Duration>,
 }
 
 /// The log on disk.

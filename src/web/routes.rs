@@ -69,6 +69,7 @@ const ROUTES: &[Route] = &[
     ),
     route("/api/v1/scrape_pools", Action::Page(api::scrape_pools)),
     route("/api/v1/metadata", Action::Page(api::metadata)),
+    route("/api/v1/status/discovery", Action::Page(status::discovery)),
     route("/api/v1/status/config", Action::Page(status::config)),
     route("/api/v1/status/runtimeinfo", Action::Page(status::runtime)),
     route("/api/v1/status/buildinfo", Action::Page(status::build)),

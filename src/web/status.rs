@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::http::server::request::RequestHead;
 use crate::http::server::response::Response;
-use crate::model::calendar::Rfc3339;
+use crate::model::calendar::{self, Rfc3339};
 use crate::model::time::Wall;
 
+use super::backend::DiscoveryStatus;
 use super::{Site, json};
 
 /// Field names and order are those of Prometheus.
@@ -105,6 +106,49 @@ pub(super) fn losses(site: &Site, _head: &RequestHead) -> Response {
         last: Rfc3339(loss.last).to_string(),
     });
     json::success(lines.collect::<Vec<_>>())
+}
+
+/// One provider. Prometheus shows nothing of the kind; the names follow those of its targets.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Provider {
+    mechanism: String,
+    jobs: Vec<String>,
+    groups: u64,
+    targets: u64,
+    last_success: String,
+    last_error: String,
+    last_error_time: String,
+    /// Seconds; null for those that do not poll.
+    last_refresh_duration: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Providers {
+    providers: Vec<Provider>,
+}
+
+pub(super) fn discovery(site: &Site, _head: &RequestHead) -> Response {
+    let text = |wall: Option<Wall>| {
+        wall.map_or_else(
+            || calendar::NEVER.to_owned(),
+            |wall| Rfc3339(wall).to_string(),
+        )
+    };
+    let provider = |status: DiscoveryStatus| Provider {
+        mechanism: status.mechanism,
+        jobs: status.jobs.iter().map(ToString::to_string).collect(),
+        groups: status.groups,
+        targets: status.targets,
+        last_success: text(status.last_update),
+        last_error: status.last_error,
+        last_error_time: text(status.last_error_at),
+        last_refresh_duration: status.last_refresh.map(|took| took.as_secs_f64()),
+    };
+    let providers = site.backend.discovery().into_iter();
+    json::success(Providers {
+        providers: providers.map(provider).collect(),
+    })
 }
 
 /// The log needs no replay, so there is never anything to show.

@@ -134,6 +134,7 @@ impl Html {
         for (path, name) in [
             ("/metrics", "metrics"),
             ("/api/v1/targets", "targets"),
+            ("/api/v1/status/discovery", "discovery"),
             ("/api/v1/status/config", "configuration"),
             ("/api/v1/status/flags", "flags"),
             ("/api/v1/status/runtimeinfo", "runtime"),
@@ -213,14 +214,29 @@ impl Html {
     }
 
     fn discovery(&mut self, site: &Site) {
-        let columns = ["Jobs", "Mechanism", "Targets", "Last update", "Last error"];
+        let columns = [
+            "Jobs",
+            "Mechanism",
+            "Groups",
+            "Targets",
+            "Last update",
+            "Took",
+            "Last error",
+        ];
         self.table("Discovery", &columns);
         for status in site.backend.discovery() {
             self.raw("<tr>");
             self.cell(status.jobs.join(", "));
             self.cell(status.mechanism);
+            self.number(status.groups);
             self.number(status.targets);
             self.cell(ago(status.last_update, site.clock.wall()));
+            match status.last_refresh {
+                Some(took) => {
+                    self.number(format_args!("{:.1} ms", took.as_secs_f64() * 1000.0));
+                }
+                None => self.number(""),
+            }
             self.error_cell(&status.last_error);
             self.raw("</tr>");
         }

@@ -176,6 +176,10 @@ fn status_answers_have_the_fields_of_prometheus() {
             "losses",
             r#"[{"remote_name":"central","job":"node","reason":"budget","samples":4711,"first":"2026-11-22T03:53:22Z","last":"2026-11-22T03:53:23.5Z"}]"#,
         ),
+        (
+            "discovery",
+            r#"{"providers":[{"mechanism":"file","jobs":["a"],"groups":1,"targets":2,"lastSuccess":"2026-11-22T03:53:22Z","lastError":"","lastErrorTime":"0001-01-01T00:00:00Z","lastRefreshDuration":0.015}]}"#,
+        ),
         ("walreplay", r#"{"min":0,"max":0,"current":0}"#),
         (
             "buildinfo",

@@ -12,6 +12,8 @@ mod delivery;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod discover;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod docker;
@@ -23,6 +25,7 @@ mod kubernetes;
 mod life;
 #[cfg(test)]
 mod log_tool;
+mod mdns;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]

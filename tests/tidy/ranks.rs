@@ -13,7 +13,7 @@ const RANKS: [&[&str]; 12] = [
     &["config"],
     &["net"],
     &["discovery", "scrape", "wal", "remote"],
-    &["web", "receive"],
+    &["web", "receive", "preview"],
     &["agent"],
     &["cli"],
     // Not in a release; looks into every room.

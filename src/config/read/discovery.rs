@@ -6,7 +6,8 @@ use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::DiscoveryConfig;
 use crate::config::yaml::Value;
 
-/// Mechanisms that exist here, beside `static`, in Prometheus's order. `etcd` is ours alone.
+/// Mechanisms that exist here, beside `static`, in Prometheus's order. `etcd` and `mdns` are ours
+/// alone.
 const SUPPORTED: &[&str] = &[
     "consul",
     "dns",
@@ -16,6 +17,7 @@ const SUPPORTED: &[&str] = &[
     "file",
     "http",
     "kubernetes",
+    "mdns",
     "nerve",
     "serverset",
 ];

@@ -50,6 +50,26 @@ fn full(targets: &[&str]) -> Update {
 }
 
 #[test]
+fn what_a_provider_delivered_is_published_when_nothing_is_due() {
+    let mut manager = Manager::new(limits::SD_COALESCE);
+    manager.apply(at(0), vec![subscription("j", &[A, B])], BTreeSet::new());
+    assert!(manager.publish(at(0)).is_some());
+    assert!(!manager.is_published(A));
+    manager
+        .update(at(1), A, full(&["one", "two"]))
+        .expect("few");
+    assert!(!manager.is_published(A));
+    assert!(manager.publish(at(5000)).is_some());
+    assert!(manager.is_published(A) && !manager.is_published(B));
+    assert_eq!((manager.found_by(A), manager.found_by(B)), ((1, 2), (0, 0)));
+    // An answer without groups changes nothing that would have to be published.
+    manager
+        .update(at(5001), B, Update::Full(Vec::new()))
+        .expect("few");
+    assert!(manager.is_published(B));
+}
+
+#[test]
 fn a_job_without_discovery_is_published_empty_and_at_once() {
     let mut manager = Manager::new(limits::SD_COALESCE);
     manager.apply(at(7), vec![subscription("empty", &[])], BTreeSet::new());

@@ -95,6 +95,7 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         ("file", "{files: [a.yml]}"),
         ("http", "{url: 'http://a'}"),
         ("kubernetes", "{role: pod}"),
+        ("mdns", "{}"),
         ("nerve", "{servers: [a], paths: [/b]}"),
         ("serverset", "{servers: [a], paths: [/b]}"),
     ] {
@@ -111,8 +112,33 @@ fn every_mechanism_of_the_registry_can_be_configured() {
         "file",
         "http",
         "kubernetes",
+        "mdns",
         "nerve",
         "serverset",
     ];
     assert_eq!(names, expected, "each has its line above");
+}
+
+#[test]
+fn a_plan_for_one_job_has_its_providers_only() {
+    let jobs = "
+- job_name: one
+  file_sd_configs: [{files: [a.yml]}]
+- job_name: two
+  file_sd_configs: [{files: [b.yml]}, {files: [a.yml]}]
+  static_configs: [{targets: [x]}]
+";
+    let whole = plan(&config(jobs)).expect("valid");
+    assert_eq!(whole.providers.len(), 3);
+    let two = whole.only("two").expect("there");
+    assert_eq!((two.jobs.len(), two.providers.len()), (1, 3));
+    assert_eq!(two.jobs[0].providers, [0, 1, 2]);
+    let same = |at: usize, of: usize| two.providers[at].config.same(&*whole.providers[of].config);
+    assert!(same(0, 1) && same(1, 0) && same(2, 2));
+    assert!(
+        two.providers
+            .iter()
+            .all(|provider| &*provider.label == "two")
+    );
+    assert!(whole.only("three").is_none());
 }

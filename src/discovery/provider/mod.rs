@@ -13,6 +13,7 @@ pub mod etcd;
 pub mod file;
 pub mod http;
 pub mod kubernetes;
+pub mod mdns;
 pub mod zookeeper;
 
 pub mod static_config;

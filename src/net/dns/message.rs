@@ -13,7 +13,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE
 use crate::limits;
 
 /// Bytes before the first question.
-const HEADER_BYTES: usize = 12;
+pub const HEADER_BYTES: usize = 12;
 /// A question of the root name.
 const SHORTEST_QUESTION: usize = 5;
 /// A record of the root name without data.
@@ -185,7 +185,10 @@ pub fn decode(bytes: &[u8], query: &Query) -> Reply {
     }
 }
 
-fn counts_fit(head: &[u8; HEADER_BYTES], length: usize) -> bool {
+/// Whether a message of `length` bytes can hold as many records as its head claims; readers reserve
+/// memory for what it claims.
+#[must_use]
+pub fn counts_fit(head: &[u8; HEADER_BYTES], length: usize) -> bool {
     let count = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
     let records = count(6) + count(8) + count(10);
     HEADER_BYTES + count(4) * SHORTEST_QUESTION + records * SHORTEST_RECORD <= length

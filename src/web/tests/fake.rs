@@ -167,9 +167,12 @@ impl Backend for Fake {
         vec![DiscoveryStatus {
             jobs: vec![self.word("a").into()],
             mechanism: "file".to_owned(),
+            groups: 1,
             targets: 2,
             last_update: Some(Wall(1_795_319_602_000)),
             last_error: self.word(""),
+            last_error_at: self.hostile.then_some(Wall(1_795_319_603_000)),
+            last_refresh: Some(Duration::from_millis(15)),
         }]
     }
 

@@ -2,10 +2,12 @@
 
 pub(crate) mod agent;
 pub(crate) mod client;
+pub(crate) mod discover;
 pub(crate) mod discovered;
 pub(crate) mod http;
 pub(crate) mod kube;
 pub(crate) mod ledger;
+pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prom;
