@@ -85,7 +85,7 @@ pub struct PositionFile {
 }
 
 impl PositionFile {
-    /// Makes the file with a first position, durably.
+    /// Makes the file with a position, durably; one that is there goes on.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -94,13 +94,14 @@ impl PositionFile {
         path: &Path,
         position: &Position,
     ) -> io::Result<PositionFile> {
-        let file = match storage.create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => storage.open(path)?,
-            other => other?,
-        };
-        let mut positions = PositionFile {
-            file,
-            generation: 0,
+        let mut positions = match storage.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                PositionFile::open(storage, path)?.0
+            }
+            other => PositionFile {
+                file: other?,
+                generation: 0,
+            },
         };
         positions.store(position)?;
         if let Some(dir) = path.parent() {
@@ -186,6 +187,19 @@ mod tests {
                 assert!([position(stored), position(stored + 1)].contains(&found));
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_is_made_again_goes_on_with_its_generation() {
+        let disk = SimFs::default();
+        let path = Path::new("/p/q.pos");
+        let mut file = PositionFile::create(&disk, path, &position(1)).expect("created");
+        for floor in 2..5 {
+            file.store(&position(floor)).expect("stored");
+        }
+        drop(PositionFile::create(&disk, path, &position(5)).expect("there already"));
+        let (_, found) = PositionFile::open(&disk, path).expect("opens");
+        assert_eq!(found, Some(position(5)));
     }
 
     #[test]
