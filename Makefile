@@ -25,7 +25,7 @@ check: ## formatting, clippy, documentation, the rules of the repository
 bench: ## measure the hot paths
 	cargo bench
 
-soak: ## the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
+soak: ## long fault tests, then the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
 	@packaging/scripts/soak.sh
 
 release-check: ## the static binary as it is shipped: build it, look at it, start it

@@ -12,6 +12,8 @@ mod differential;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod life;

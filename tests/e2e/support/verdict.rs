@@ -1,0 +1,90 @@
+//! Verdicts on an audit: what may be missing, and what may come twice, after an abrupt end.
+//!
+//! An end is a moment at which something is certainly over: a process is dead, a receiver has left.
+
+use std::time::{Duration, Instant};
+
+use super::ledger::Audit;
+
+/// From `at` to the first end after it; none if there is none.
+fn to_an_end(at: Instant, ends: &[Instant]) -> Option<Duration> {
+    let later = ends.iter().filter(|end| at < **end);
+    later.min().map(|end| *end - at)
+}
+
+impl Audit {
+    /// Whatever is missing was given out at most `window` before one of `ends`.
+    pub(crate) fn assert_lost_only_near(&self, ends: &[Instant], window: Duration) {
+        let near = |at| to_an_end(at, ends).is_some_and(|before| before < window);
+        let far = self.lost.iter().filter(|(at, _)| !near(*at)).count();
+        let worst = self.worst_loss(ends);
+        assert_eq!(
+            far, 0,
+            "lost from {worst:?} before an end, not {window:?}: {self}"
+        );
+    }
+
+    /// The widest window of loss: how long before the end that took it the oldest lost sample was
+    /// given out. Zero if nothing is lost, endless if something is that no end explains.
+    pub(crate) fn worst_loss(&self, ends: &[Instant]) -> Duration {
+        let lost = self.lost.iter();
+        let windows = lost.map(|(at, _)| to_an_end(*at, ends).unwrap_or(Duration::MAX));
+        windows.max().unwrap_or_default()
+    }
+
+    /// Whatever came again had come before at most `window` before one of `ends`, and came again
+    /// after that.
+    pub(crate) fn assert_repeated_only_near(&self, ends: &[Instant], window: Duration) {
+        let worst = self.worst_repeat(ends);
+        assert!(
+            worst < window,
+            "repeated from {worst:?} before an end, not {window:?}: {self}"
+        );
+    }
+
+    /// How long before an end that which came again after it had come before, at most. Zero if
+    /// nothing came again, endless if something did for no end.
+    pub(crate) fn worst_repeat(&self, ends: &[Instant]) -> Duration {
+        let distance = |(before, again): &(Instant, Instant)| {
+            let end = to_an_end(*before, ends).filter(|end| *before + *end < *again);
+            end.unwrap_or(Duration::MAX)
+        };
+        self.repeats.iter().map(distance).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wait;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn loss_is_measured_to_the_next_end() {
+        let now = wait::now();
+        let ends = [now + 10 * SECOND, now + 20 * SECOND];
+        let lost = |at| Audit {
+            lost: vec![(at, 1)],
+            ..Audit::default()
+        };
+        assert_eq!(lost(now + 8 * SECOND).worst_loss(&ends), 2 * SECOND);
+        assert_eq!(lost(now + 11 * SECOND).worst_loss(&ends), 9 * SECOND);
+        assert_eq!(lost(now + 21 * SECOND).worst_loss(&ends), Duration::MAX);
+        assert_eq!(Audit::default().worst_loss(&ends), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_came_twice_without_an_end_between_is_not_explained() {
+        let now = wait::now();
+        let ends = [now + 10 * SECOND];
+        let twice = |before, again| Audit {
+            repeats: vec![(before, again)],
+            ..Audit::default()
+        };
+        let explained = twice(now + 7 * SECOND, now + 11 * SECOND);
+        assert_eq!(explained.worst_repeat(&ends), 3 * SECOND);
+        let early = twice(now + 7 * SECOND, now + 8 * SECOND);
+        assert_eq!(early.worst_repeat(&ends), Duration::MAX);
+    }
+}
