@@ -94,19 +94,23 @@ impl PositionFile {
         path: &Path,
         position: &Position,
     ) -> io::Result<PositionFile> {
-        let mut positions = match storage.create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                PositionFile::open(storage, path)?.0
+        let made = |file| PositionFile {
+            file,
+            generation: 0,
+        };
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut positions = match storage.create(path).map_err(|error| (error.kind(), error)) {
+            Ok(file) => made(file),
+            Err((io::ErrorKind::AlreadyExists, _)) => PositionFile::open(storage, path)?.0,
+            // Another disk stands at this path, and it is empty.
+            Err((io::ErrorKind::NotFound, _)) => {
+                storage.create_dir(dir)?;
+                made(storage.create(path)?)
             }
-            other => PositionFile {
-                file: other?,
-                generation: 0,
-            },
+            Err((_, error)) => return Err(error),
         };
         positions.store(position)?;
-        if let Some(dir) = path.parent() {
-            storage.sync_dir(dir)?;
-        }
+        storage.sync_dir(dir)?;
         Ok(positions)
     }
 

@@ -110,8 +110,8 @@ fn samples_of_1970_wait_and_get_their_true_time() {
 #[test]
 fn a_clock_that_was_ahead_silences_nothing() {
     let Some(mut scene) = scene() else { return };
-    let clock = WallClock::start(&mut scene.agent, HOUR);
     let begun = wait::now();
+    let clock = WallClock::start(&mut scene.agent, HOUR);
     scene.ledger.wait_for(10);
     let corrected = wait::now();
     clock.set(0);

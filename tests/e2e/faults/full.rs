@@ -148,6 +148,16 @@ fn a_device_that_is_plugged_in_again_is_used_again() {
 }
 
 #[test]
+fn an_empty_device_in_its_place_is_used() {
+    survive(
+        "an empty device in its place",
+        |scene| Volume::made("ext4", &scene.agent.data(), 16),
+        |_, volume| volume.cut_power(),
+        |_, volume| volume.exchange(),
+    );
+}
+
+#[test]
 fn a_dead_device_leaves_an_agent_that_delivers_from_memory() {
     if is_unprivileged("a dead device") {
         return;

@@ -14,6 +14,10 @@ use super::{DRAIN, KILL_WINDOW, REPEAT_WINDOW};
 /// A life lasts so many milliseconds, counted from the start of the process.
 const LIFE_MS: (u64, u64) = (50, 2000);
 
+/// Every tenth lasts longer than it takes until positions are stored, whatever the rest: what was
+/// delivered at its beginning must not come again.
+const LONG_LIFE_MS: (u64, u64) = (4000, 5000);
+
 /// An agent that is killed again and again, and writes to two receivers.
 struct Arena {
     receiver: Receiver,
@@ -53,7 +57,9 @@ impl Arena {
     /// One life; the receiver may come or go at its beginning and in its middle.
     fn live(&mut self, dice: &mut Jitter) {
         self.perhaps_toggle(dice);
-        let life = Duration::from_millis(effort::between(dice, LIFE_MS.0, LIFE_MS.1));
+        let is_long = self.kills.len() % 10 == 5;
+        let (least, most) = if is_long { LONG_LIFE_MS } else { LIFE_MS };
+        let life = Duration::from_millis(effort::between(dice, least, most));
         let was_there = !self.is_away;
         let begun = wait::now();
         self.agent.launch();

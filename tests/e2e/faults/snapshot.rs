@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::support::volume::Volume;
+use super::super::support::volume::{Volume, make};
 use super::super::support::{effort, wait};
 use super::{POWER_WINDOW, Scene};
 
@@ -66,10 +66,7 @@ fn every_moment_of_the_disk_can_be_started_from() {
     let below = tempfile::tempdir().expect("a folder");
     let xfs = Volume::made("xfs", &below.path().join("xfs"), 400);
     let image = below.path().join("xfs/disk");
-    let file = std::fs::File::create(&image).expect("an image");
-    file.set_len(24 << 20).expect("a sparse file");
-    effort::run("mkfs.ext4", &["-q", effort::shown(&image)])
-        .unwrap_or_else(|error| panic!("{error}"));
+    make("ext4", &image, 24 << 20);
     let volume = Volume::of(&image, &scene.agent.data());
     scene.receiver.go_away();
     let mut pictures = Vec::new();

@@ -37,9 +37,7 @@ impl Volume {
     /// A new file system of that kind, of so many MiB, at `point`, in a file beside it.
     pub(crate) fn made(kind: &str, point: &Path, mib: u64) -> Volume {
         let image = point.with_extension("image");
-        let file = std::fs::File::create(&image).expect("an image");
-        file.set_len(mib << 20).expect("a sparse file");
-        must(&format!("mkfs.{kind}"), &["-q", shown(&image)]);
+        make(kind, &image, mib << 20);
         Volume::of(&image, point)
     }
 
@@ -100,6 +98,17 @@ impl Volume {
         must("umount", &["-l", shown(&self.point)]);
         self.mount();
     }
+
+    /// The dead device is taken away, and an empty one comes.
+    pub(crate) fn exchange(&self) {
+        must("umount", &["-l", shown(&self.point)]);
+        let image = self.image.as_ref().expect("not a tmpfs");
+        let size = std::fs::metadata(image).expect("the image").len();
+        // The old one stays as it is for those that have it open.
+        std::fs::remove_file(image).expect("to remove it");
+        make("ext4", image, size);
+        self.mount();
+    }
 }
 
 impl Drop for Volume {
@@ -109,6 +118,13 @@ impl Drop for Volume {
             let _gone = run("umount", &["-l", shown(&self.point)]);
         }
     }
+}
+
+/// Makes a file system in a new file of so many bytes.
+pub(crate) fn make(kind: &str, image: &Path, bytes: u64) {
+    let file = std::fs::File::create(image).expect("an image");
+    file.set_len(bytes).expect("a sparse file");
+    must(&format!("mkfs.{kind}"), &["-q", shown(image)]);
 }
 
 fn must(program: &str, arguments: &[&str]) -> String {
