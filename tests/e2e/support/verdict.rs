@@ -1,10 +1,72 @@
-//! Verdicts on an audit: what may be missing, and what may come twice, after an abrupt end.
+//! The figures of a run, and verdicts on them: what may be missing, and what may come twice,
+//! after an abrupt end.
 //!
 //! An end is a moment at which something is certainly over: a process is dead, a receiver has left.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::ledger::Audit;
+/// The figures of a run, in samples unless said otherwise.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Audit {
+    /// Given out in whole pages before the end of the audit.
+    pub(crate) issued: u64,
+    /// Different ones that arrived.
+    pub(crate) delivered: usize,
+    /// Given out, in whole pages, and not arrived: when, how many. One entry for each scrape.
+    pub(crate) lost: Vec<(Instant, u64)>,
+    /// Arrived again.
+    pub(crate) duplicated: usize,
+    /// Of each that arrived again: when it had arrived before, and when it did so again.
+    pub(crate) repeats: Vec<(Instant, Instant)>,
+    /// Arrived for the first time, but after a newer one of the same series.
+    pub(crate) reordered: usize,
+    /// Arrived, but never given out, or under other labels.
+    pub(crate) invented: usize,
+    /// Scrapes of which only a part arrived.
+    pub(crate) torn: usize,
+    /// Staleness markers.
+    pub(crate) stale: usize,
+}
+
+impl Audit {
+    /// Samples lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.iter().map(|(_, samples)| samples).sum()
+    }
+
+    /// Nothing may ever be reordered, invented or torn.
+    pub(crate) fn assert_sound(&self) {
+        let wrong = self.reordered + self.invented + self.torn;
+        assert!(wrong == 0, "unsound books: {self}");
+    }
+
+    /// Every sample arrived exactly once.
+    pub(crate) fn assert_exact(&self) {
+        self.assert_sound();
+        let exact = self.lost.is_empty() && self.duplicated == 0 && self.stale == 0;
+        assert!(exact && self.issued > 0, "not exact: {self}");
+    }
+}
+
+impl fmt::Display for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "issued {}, delivered {}, lost {} (in {} scrapes), duplicated {}, reordered {}, \
+             invented {}, torn {}, stale {}",
+            self.issued,
+            self.delivered,
+            self.lost(),
+            self.lost.len(),
+            self.duplicated,
+            self.reordered,
+            self.invented,
+            self.torn,
+            self.stale
+        )
+    }
+}
 
 /// On a busy machine the harness may look at a request only when its sender is dead already: what
 /// it dates so long after an end may have been before it.
