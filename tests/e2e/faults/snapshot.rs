@@ -68,7 +68,7 @@ fn every_moment_of_the_disk_can_be_started_from() {
         return;
     }
     let mut dice = effort::dice("pictures of a disk");
-    let mut scene = Scene::new(4, 25);
+    let mut scene = Scene::new(2, 10);
     if scene.agent.kind.is_excused("it forgets what was not sent") {
         return;
     }
@@ -80,7 +80,7 @@ fn every_moment_of_the_disk_can_be_started_from() {
     let volume = Volume::of(&image, &scene.agent.data());
     scene.receiver.go_away();
     let (mut pictures, mut stops) = (Vec::new(), Vec::new());
-    for number in 0..effort::pick(6, 100) {
+    for number in 0..effort::pick(6, 200) {
         // A few restarts, so that segments end and begin.
         if number % 3 == 0 {
             scene.agent.launch();
