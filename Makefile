@@ -28,7 +28,7 @@ bench: ## measure the hot paths
 fuzz: ## every fuzz target for FUZZ_SECONDS, 60 by default; needs cargo-fuzz and a nightly compiler
 	@packaging/scripts/fuzz.sh
 
-soak: ## the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
+soak: ## long fault tests, then the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
 	@packaging/scripts/soak.sh
 
 release-check: ## the static binary as it is shipped: build it, look at it, start it

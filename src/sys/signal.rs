@@ -1,4 +1,4 @@
-//! TERM, INT and HUP as messages.
+//! TERM, INT and HUP as messages; XFSZ is nobody's end.
 //!
 //! # Thread
 //! - Owns: the registration with the operating system.
@@ -10,9 +10,11 @@
 //! - Stops when: the process ends.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::limits;
@@ -30,12 +32,15 @@ pub enum Signal {
 }
 
 /// Starts listening. From here on TERM, INT and HUP no longer end the process; a third TERM or
-/// INT does, whatever the rest of the program is doing.
+/// INT does, whatever the rest of the program is doing. Nor does a file that reaches a limit of
+/// its size: the write fails, as on a full disk.
 ///
 /// # Errors
 /// When the system gives no pipe or no thread.
 pub fn listen() -> io::Result<Receiver<Signal>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    // Nobody asks for the flag: what counts is that the signal is handled.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let (sender, receiver) = bounded(limits::SIGNALS_CAPACITY);
     thread::spawn("signals", move || {
         let mut stops = 0;
@@ -86,6 +91,7 @@ mod tests {
     fn signals_arrive_as_messages_and_the_second_stop_forces() {
         let receiver = listen().expect("listen");
         let next = || receiver.recv_timeout(Duration::from_secs(5));
+        signal_hook::low_level::raise(SIGXFSZ).expect("survived");
         for (signal, message) in [
             (SIGHUP, Signal::Reload),
             (SIGINT, Signal::Stop),

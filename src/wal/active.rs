@@ -35,7 +35,14 @@ impl ActiveSegment {
             epoch,
         };
         let path = segment::path(&log.segments_dir, number);
-        let file = log.storage.create(&path)?;
+        let file = match log.storage.create(&path) {
+            // Another disk stands at this path, and it is empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                log.storage.create_dir(&log.segments_dir)?;
+                log.storage.create(&path)?
+            }
+            other => other?,
+        };
         let made = ActiveSegment {
             info: SegmentInfo {
                 number,

@@ -55,6 +55,8 @@ pub struct Core {
     last_housekeeping: Mono,
     activity: Activity,
     failing: Option<String>,
+    /// Positions could not be stored, and were not since.
+    positions_failing: bool,
 }
 
 /// What the shell should report.
@@ -62,8 +64,10 @@ pub struct Core {
 pub enum Notice {
     /// Writing failed and is given up for a while.
     Failed(Failure),
-    /// Positions could not be stored.
+    /// Positions cannot be stored. Said once until they can.
     PositionsFailed(std::io::Error),
+    /// They can again.
+    PositionsStored,
     /// A segment went for its space before everyone had settled it.
     Dropped(Doomed),
 }
@@ -88,6 +92,7 @@ impl Core {
             last_housekeeping: Mono(0),
             activity: Activity::default(),
             failing: None,
+            positions_failing: false,
         }
     }
 
@@ -135,9 +140,11 @@ impl Core {
         let synced = self.writer.tick(now);
         if let Some(failure) = self.writer.take_failure() {
             self.failing = Some(format!("cannot {}: {}", failure.action, failure.error));
+            self.log.metrics.failures.failing.set(1.0);
             notices.push(Notice::Failed(failure));
         } else if synced {
             self.failing = None;
+            self.log.metrics.failures.failing.set(0.0);
         }
         let over = self.log.catalog.lock().bytes() > self.budget;
         if over || self.last_housekeeping + self.interval <= now {
@@ -150,9 +157,7 @@ impl Core {
     fn housekeeping(&mut self, now: Mono, notices: &mut Vec<Notice>) {
         self.last_housekeeping = now;
         let synced = self.writer.progress().synced;
-        if let Err(error) = self.queues.store(synced) {
-            notices.push(Notice::PositionsFailed(error));
-        }
+        notices.extend(self.store_positions(synced));
         self.queues.expire(now);
         self.truncate(notices);
         let oldest = self.log.catalog.lock().segments.first().copied();
@@ -164,6 +169,19 @@ impl Core {
         self.queues.show_segments();
         let released = self.queues.floor().min(synced);
         self.log.ring.lock().release(released);
+    }
+
+    /// Stores the positions; a notice when that begins or ceases to fail.
+    fn store_positions(&mut self, synced: Sequence) -> Option<Notice> {
+        let outcome = self.queues.store(synced);
+        let failed_before = std::mem::replace(&mut self.positions_failing, outcome.is_err());
+        match outcome {
+            Ok(()) => failed_before.then_some(Notice::PositionsStored),
+            Err(error) => {
+                self.log.metrics.failures.positions.inc();
+                (!failed_before).then_some(Notice::PositionsFailed(error))
+            }
+        }
     }
 
     /// Deletes what nobody needs, and what there is no room for.

@@ -25,7 +25,7 @@ pub enum OpenError {
         version: u16,
     },
     /// The disk refuses.
-    #[error("cannot use {}", path.display())]
+    #[error("cannot use {}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -33,6 +33,6 @@ pub enum OpenError {
         source: io::Error,
     },
     /// No thread.
-    #[error("cannot start the log's thread")]
+    #[error("cannot start the log's thread: {0}")]
     Thread(#[source] io::Error),
 }

@@ -28,8 +28,8 @@ pub struct Metrics {
     pub segment: Arc<Gauge>,
     /// Bytes of all segments.
     pub bytes: Arc<Gauge>,
-    /// Writes and syncs that failed.
-    pub failures: Arc<Counter>,
+    /// What the disk refused.
+    pub failures: FailureMetrics,
     /// Durations of syncs.
     pub sync_seconds: Arc<Summary>,
     /// The deleting of segments.
@@ -46,6 +46,38 @@ pub struct Metrics {
     pub too_large: Arc<Counter>,
     /// Records of unknown kind that were skipped.
     pub unknown_records: Arc<Counter>,
+}
+
+/// What is counted of a disk that refuses.
+#[derive(Debug)]
+pub struct FailureMetrics {
+    /// Writes and syncs that failed.
+    pub writes: Arc<Counter>,
+    /// 1 while nothing can be written.
+    pub failing: Arc<Gauge>,
+    /// Times that positions could not be stored.
+    pub positions: Arc<Counter>,
+}
+
+impl FailureMetrics {
+    fn new(registry: &Registry) -> FailureMetrics {
+        let counter = |name, help| registry.counter(name, help, &[]);
+        FailureMetrics {
+            writes: counter(
+                "prometheus_tsdb_wal_writes_failed_total",
+                "Total number of log writes and syncs that failed",
+            ),
+            failing: registry.gauge(
+                "narthex_log_failing",
+                "1 while the log cannot be written and samples are delivered from memory",
+                &[],
+            ),
+            positions: counter(
+                "narthex_log_position_failures_total",
+                "Total number of times that the positions of queues could not be stored",
+            ),
+        }
+    }
 }
 
 /// What is counted of the deleting of segments.
@@ -117,10 +149,7 @@ impl Metrics {
                 "prometheus_tsdb_wal_storage_size_bytes",
                 "Size of the log on disk",
             ),
-            failures: counter(
-                "prometheus_tsdb_wal_writes_failed_total",
-                "Total number of log writes and syncs that failed",
-            ),
+            failures: FailureMetrics::new(registry),
             sync_seconds: registry.summary(
                 "prometheus_tsdb_wal_fsync_duration_seconds",
                 "Duration of log syncs",

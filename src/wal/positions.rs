@@ -145,7 +145,7 @@ pub struct PositionFile {
 }
 
 impl PositionFile {
-    /// Makes the file with a first position, durably.
+    /// Makes the file with a position, durably; one that is there goes on.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -154,18 +154,23 @@ impl PositionFile {
         path: &Path,
         position: &Position,
     ) -> io::Result<PositionFile> {
-        let file = match storage.create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => storage.open(path)?,
-            other => other?,
-        };
-        let mut positions = PositionFile {
+        let made = |file| PositionFile {
             file,
             generation: 0,
         };
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut positions = match storage.create(path).map_err(|error| (error.kind(), error)) {
+            Ok(file) => made(file),
+            Err((io::ErrorKind::AlreadyExists, _)) => PositionFile::open(storage, path)?.0,
+            // Another disk stands at this path, and it is empty.
+            Err((io::ErrorKind::NotFound, _)) => {
+                storage.create_dir(dir)?;
+                made(storage.create(path)?)
+            }
+            Err((_, error)) => return Err(error),
+        };
         positions.store(position)?;
-        if let Some(dir) = path.parent() {
-            storage.sync_dir(dir)?;
-        }
+        storage.sync_dir(dir)?;
         Ok(positions)
     }
 
@@ -233,6 +238,19 @@ mod tests {
                 assert!([position(stored), position(stored + 1)].contains(&found));
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_is_made_again_goes_on_with_its_generation() {
+        let disk = SimFs::default();
+        let path = Path::new("/p/q.pos");
+        let mut file = PositionFile::create(&disk, path, &position(1)).expect("created");
+        for floor in 2..5 {
+            file.store(&position(floor)).expect("stored");
+        }
+        drop(PositionFile::create(&disk, path, &position(5)).expect("there already"));
+        let (_, found) = PositionFile::open(&disk, path).expect("opens");
+        assert_eq!(found, Some(position(5)));
     }
 
     #[test]

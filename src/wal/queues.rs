@@ -29,7 +29,7 @@ pub(super) const POSITION_SUFFIX: &str = ".pos";
 #[derive(Debug)]
 struct Entry {
     file_name: String,
-    /// None while the disk refuses to make it.
+    /// None while the disk refuses to make or to write it.
     file: Option<PositionFile>,
     settled: Shared<AckRanges>,
     totals: Shared<Totals>,
@@ -275,7 +275,14 @@ impl Queues {
     fn store_one(&self, entry: &mut Entry, position: Position) -> std::io::Result<()> {
         match &mut entry.file {
             Some(_) if position == entry.stored => return Ok(()),
-            Some(file) => file.store(&position)?,
+            Some(file) => {
+                let stored = file.store(&position);
+                if stored.is_err() {
+                    // By the next try another disk may stand at this path.
+                    entry.file = None;
+                }
+                stored?;
+            }
             None => {
                 let path = self.dir.join(&entry.file_name);
                 let made = PositionFile::create(&*self.log.storage, &path, &position)?;

@@ -164,6 +164,9 @@ impl Shell {
                         "positions of queues cannot be stored, will retry"
                     );
                 }
+                Notice::PositionsStored => {
+                    log::info!(component = "log"; "positions of queues are stored again");
+                }
                 Notice::Dropped(doomed) => log::warn!(
                     component = "log",
                     segment = doomed.segment.number,

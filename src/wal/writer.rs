@@ -237,7 +237,8 @@ impl Writer {
         }
         if self.unsynced && self.last_sync + self.sync_interval <= now {
             self.encoder.forget_idle(now - TARGET_IDLE);
-            return self.sync(now);
+            // With the frame that is not full yet: the interval is all that a loss of power costs.
+            return self.flush(now);
         }
         false
     }
@@ -395,7 +396,7 @@ impl Writer {
     }
 
     fn give_up(&mut self, now: Mono, action: &'static str, error: io::Error, pause: Duration) {
-        self.log.metrics.failures.inc();
+        self.log.metrics.failures.writes.inc();
         self.failure = Some(Failure { action, error });
         self.paused_until = Some(now + pause);
         if let Some(active) = self.active.take() {

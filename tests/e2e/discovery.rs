@@ -9,7 +9,7 @@ use super::support::agent::Agent;
 use super::support::http::{HttpServer, Manner, Reply, Request};
 use super::support::process::Process;
 use super::support::receiver::{Receiver, label};
-use super::support::{config, target, wait};
+use super::support::{config, effort, target, wait};
 
 /// Prometheus takes up to 5 s for an update.
 const UPDATE: Duration = Duration::from_secs(30);
@@ -137,8 +137,7 @@ fn an_http_source_is_asked_and_its_failures_change_nothing() {
 
 #[test]
 fn names_are_resolved_by_the_name_server() {
-    if !rustix::process::getuid().is_root() {
-        println!("not tried: port 53 and a private resolv.conf are for root");
+    if effort::is_unprivileged("port 53 and a private resolv.conf are for root") {
         return;
     }
     let receiver = Receiver::start();

@@ -84,7 +84,12 @@ fn a_second_agent_on_the_same_data_is_refused() {
     }
     let mut twin = agent.twin();
     let status = twin.wait(Duration::from_secs(5));
-    assert!(!status.success());
+    assert_eq!(status.code(), Some(1));
+    let log = twin.log();
+    assert!(
+        log.contains("another process uses this storage folder"),
+        "{log}"
+    );
     assert_eq!(agent.get("/-/ready").status, 200);
     agent.kill();
     // The lock of a dead process blocks nobody.

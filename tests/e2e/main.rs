@@ -17,6 +17,7 @@ mod discover;
 mod discovery;
 #[cfg(test)]
 mod docker;
+mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

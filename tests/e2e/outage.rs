@@ -3,7 +3,7 @@
 //! The books of both ends say what was lost. Each test prints its figures, so that a run with
 //! `NARTHEX_E2E_AGENT=prometheus` yields the figures to compare with.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::support::agent::Agent;
 use super::support::http::Reply;
@@ -15,8 +15,8 @@ use super::support::{config, wait};
 /// Restarting and draining, on a busy machine.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// From the decision to stop a process to its end.
-const IN_FLIGHT: Duration = Duration::from_millis(200);
+/// What `kill -9` may cost: a second until the system has a block, and what a busy machine adds.
+const KILL_WINDOW: Duration = Duration::from_millis(1250);
 
 struct Scene {
     receiver: Receiver,
@@ -197,8 +197,8 @@ fn a_stop_during_an_outage_is_quick_and_loses_nothing() {
     let mut scene = running();
     scene.receiver.go_away();
     scene.ledger.wait_for(15);
-    let stopped = wait::now();
     let (status, took) = scene.agent.terminate();
+    let stopped = wait::now();
     println!("{:?}: SIGTERM took {took:?}, {status}", scene.agent.kind);
     scene.agent.start();
     scene.receiver.come_back();
@@ -210,7 +210,7 @@ fn a_stop_during_an_outage_is_quick_and_loses_nothing() {
     assert!(status.success(), "ended with {status}");
     assert!(took < Duration::from_secs(2), "took {took:?}");
     // Scrapes that were under way are cut.
-    assert_lost_only_near(&audit, &[stopped], Duration::from_millis(100));
+    audit.assert_lost_only_near(&[stopped], took + Duration::from_millis(100));
     assert!(audit.duplicated <= 1000 && audit.stale == 0, "{audit}");
 }
 
@@ -230,8 +230,8 @@ fn a_receiver_that_hangs_for_ever_costs_no_memory_and_delays_no_stop() {
         "{:?}: {pending:?} samples wait, {grown} MiB more",
         agent.kind
     );
-    let stopped = wait::now();
     let (status, took) = agent.terminate();
+    let stopped = wait::now();
     println!("{:?}: SIGTERM took {took:?}, {status}", agent.kind);
     receiver.answer(|_| Answer::Accept);
     agent.start();
@@ -254,7 +254,7 @@ fn a_receiver_that_hangs_for_ever_costs_no_memory_and_delays_no_stop() {
         "{pending:?}"
     );
     assert!(grown < 8, "{grown} MiB more");
-    assert_lost_only_near(&audit, &[stopped], Duration::from_millis(100));
+    audit.assert_lost_only_near(&[stopped], took + Duration::from_millis(100));
     assert_eq!((audit.duplicated, audit.stale), (0, 0), "{audit}");
 }
 
@@ -263,8 +263,8 @@ fn a_kill_during_an_outage_costs_at_most_the_last_second() {
     let mut scene = running();
     scene.receiver.go_away();
     scene.ledger.wait_for(15);
-    let killed = wait::now();
     scene.agent.kill();
+    let killed = wait::now();
     scene.agent.start();
     scene.receiver.come_back();
     scene.ledger.wait_for(3);
@@ -272,7 +272,7 @@ fn a_kill_during_an_outage_costs_at_most_the_last_second() {
     if scene.agent.kind.is_excused("it forgets the backlog") {
         return;
     }
-    assert_lost_only_near(&audit, &[killed], Duration::from_secs(1));
+    audit.assert_lost_only_near(&[killed], KILL_WINDOW);
 }
 
 #[test]
@@ -287,14 +287,14 @@ fn repeated_kills_in_and_out_of_outages_lose_only_their_last_seconds() {
             scene.receiver.go_away();
         }
         scene.ledger.wait_for(7);
-        kills.push(wait::now());
         scene.agent.kill();
+        kills.push(wait::now());
         scene.receiver.come_back();
         scene.agent.start();
         scene.ledger.wait_for(3);
     }
     let audit = scene.settle("four kills");
-    assert_lost_only_near(&audit, &kills, Duration::from_secs(1));
+    audit.assert_lost_only_near(&kills, KILL_WINDOW);
 }
 
 #[test]
@@ -340,12 +340,12 @@ fn a_replay_after_a_kill_is_no_poison_to_a_real_server() {
     for _ in 0..3 {
         agent.start();
         ledger.wait_for(7);
-        kills.push(wait::now());
         agent.kill();
+        kills.push(wait::now());
     }
     agent.start();
     ledger.wait_for(7);
-    let audit = ledger.settle_with(wait::now(), DRAIN, |look| {
+    let audit = ledger.settle_with(wait::now(), None, DRAIN, |look| {
         look(&server.books("ledger_value"))
     });
     println!(
@@ -354,21 +354,6 @@ fn a_replay_after_a_kill_is_no_poison_to_a_real_server() {
     );
     audit.assert_sound();
     if !agent.kind.is_excused("it forgets what was not sent") {
-        assert_lost_only_near(&audit, &kills, Duration::from_secs(1));
+        audit.assert_lost_only_near(&kills, KILL_WINDOW);
     }
-}
-
-/// Whatever is missing was given out at most `window` before one of `ends`, or while the signal
-/// was on its way.
-fn assert_lost_only_near(audit: &Audit, ends: &[Instant], window: Duration) {
-    let near = |at: Instant, end: Instant| at + window > end && at < end + IN_FLIGHT;
-    let far = audit
-        .lost
-        .iter()
-        .filter(|(at, _)| !ends.iter().any(|end| near(*at, *end)));
-    assert_eq!(
-        far.count(),
-        0,
-        "lost beyond the window of {window:?}: {audit}"
-    );
 }

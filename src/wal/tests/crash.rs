@@ -82,6 +82,21 @@ fn a_power_cut_at_any_operation_loses_nothing_that_was_synced() {
 }
 
 #[test]
+fn a_sync_takes_the_open_frame_along() {
+    let mut sim = Sim::new(7, options());
+    sim.begin_epoch(1, true);
+    sim.append();
+    sim.pass(1_500);
+    sim.pass(8_000);
+    let last = sim.append();
+    // The frame is not due yet, the sync is.
+    sim.pass(600);
+    assert_eq!(sim.opened.core.status().progress.synced, last);
+    let disk = sim.disk.crash(1);
+    check_after_crash(&sim.restart(disk), [last.0]);
+}
+
+#[test]
 fn a_failing_operation_loses_nothing_while_the_process_lives() {
     for at in 1..=count_operations(8) {
         let mut options = options();

@@ -112,7 +112,8 @@ impl Agent {
         self.wait_until_ready();
     }
 
-    fn wait_until_ready(&mut self) {
+    /// Waits until it says that it is ready.
+    pub(crate) fn wait_until_ready(&mut self) {
         let ready = wait::try_until(wait::LONG, || {
             assert!(
                 self.ended().is_none(),
@@ -148,9 +149,25 @@ impl Agent {
         self.process = Some(process);
     }
 
-    /// A second process with the same arguments, in the same folder.
+    /// Starts it as the last words of another command, which must become it, and does not wait.
+    pub(crate) fn launch_under(&mut self, command: &[String]) {
+        let (program, first) = command.split_first().expect("a command");
+        let mut arguments = first.to_vec();
+        arguments.push(self.program().to_owned());
+        arguments.extend(self.arguments());
+        let log = self.dir().join("log");
+        self.process = Some(Process::start(program, &arguments, self.dir(), &log));
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&mut self) -> i32 {
+        self.process().pid().as_raw_nonzero().get()
+    }
+
+    /// A second process with the same arguments but its own port, in the same folder.
     pub(crate) fn twin(&self) -> Process {
         let mut arguments = self.arguments();
+        arguments.retain(|flag| !flag.starts_with("--web.listen-address"));
         arguments.push(format!("--web.listen-address=127.0.0.1:{}", ports::free()));
         self.process_with(&arguments)
     }
@@ -164,7 +181,8 @@ impl Agent {
         )
     }
 
-    fn program(&self) -> &'static str {
+    /// What is started.
+    pub(crate) fn program(&self) -> &'static str {
         match self.kind {
             Kind::Narthex => NARTHEX,
             Kind::Prometheus => PROMETHEUS,

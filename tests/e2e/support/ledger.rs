@@ -5,8 +5,7 @@
 //! order. From both books follow the figures of a fault test: lost, duplicated, reordered,
 //! invented, torn.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,9 +14,11 @@ use narthex::model::value::STALE_BITS;
 use parking_lot::Mutex;
 
 use super::http::{Handler, HttpServer, Reply, Request};
-use super::receiver::{Books, Labels, Receiver, label};
+use super::receiver::{Books, Labels, Point, Receiver, label};
 use super::target::TEXT;
 use super::wait;
+
+pub(crate) use super::verdict::Audit;
 
 /// Scrapes a series can have; a value is `series * SCRAPES + scrape`, exact as a float.
 const SCRAPES: u64 = 1 << 24;
@@ -28,6 +29,8 @@ const NAME: &str = "ledger_value";
 #[derive(Clone, Copy, Debug)]
 struct Issue {
     at: Instant,
+    /// The wall clock then, in milliseconds since 1970.
+    wall_ms: i64,
     /// All bytes of the page were handed to the system.
     whole: bool,
 }
@@ -50,6 +53,7 @@ impl Handler for Counter {
         let scrape = request.number as u64;
         let issue = Issue {
             at: request.at,
+            wall_ms: request.wall_ms,
             whole: false,
         };
         self.account.lock().issued.insert(scrape, issue);
@@ -174,19 +178,45 @@ impl Ledger {
         until: Instant,
         limit: Duration,
     ) -> Audit {
-        self.settle_with(until, limit, |audit| receiver.books(audit))
+        self.settle_with(until, None, limit, |audit| receiver.books(audit))
+    }
+
+    /// The same when something may be lost for good: waits only for what was given out after
+    /// `since`. Delivery is in order, so what is older has arrived before that, or never will.
+    pub(crate) fn settle_since(
+        &self,
+        receiver: &Receiver,
+        since: Instant,
+        limit: Duration,
+    ) -> Audit {
+        self.settle_with(wait::now(), Some(since), limit, |audit| {
+            receiver.books(audit)
+        })
     }
 
     /// The same with books that are fetched anew for every look.
     pub(crate) fn settle_with(
         &self,
         until: Instant,
+        since: Option<Instant>,
         limit: Duration,
         mut look: impl FnMut(&dyn Fn(&Books) -> Audit) -> Audit,
     ) -> Audit {
         let mut audit = || look(&|books| self.audit(books, until));
+        let missing = |audit: &Audit| {
+            let mut lost = audit.lost.iter();
+            lost.any(|(at, _)| since.is_none_or(|since| *at > since))
+        };
+        // Looking costs time that the rest of the test needs too, so it is done a part of the time.
+        let mut again_at = wait::now();
         let all = wait::try_until(limit, || {
-            Some(audit()).filter(|audit| audit.lost.is_empty())
+            let begun = wait::now();
+            if begun < again_at {
+                return None;
+            }
+            let audit = audit();
+            again_at = wait::now() + 3 * (wait::now() - begun);
+            Some(audit).filter(|audit| !missing(audit))
         });
         all.unwrap_or_else(audit)
     }
@@ -194,10 +224,9 @@ impl Ledger {
     /// Compares both books. Scrapes after `until` may be missing, but not wrong.
     pub(crate) fn audit(&self, books: &Books, until: Instant) -> Audit {
         let mut audit = Audit::default();
-        let mut seen: BTreeSet<(u64, u64)> = BTreeSet::new();
-        let own = self.number.to_string();
-        let mine = |(labels, _): &(&Labels, _)| label(labels, "ledger") == own;
-        for (labels, points) in books.named(NAME).filter(mine) {
+        // When each sample arrived last.
+        let mut seen: BTreeMap<(u64, u64), Instant> = BTreeMap::new();
+        for (labels, points) in self.mine(books) {
             let mut newest = i64::MIN;
             for point in points {
                 if point.bits == STALE_BITS {
@@ -208,8 +237,9 @@ impl Ledger {
                     audit.invented += 1;
                     continue;
                 };
-                if !seen.insert(key) {
+                if let Some(before) = seen.insert(key, point.at) {
                     audit.duplicated += 1;
+                    audit.repeats.push((before, point.at));
                 } else if point.timestamp < newest {
                     audit.reordered += 1;
                 }
@@ -221,6 +251,42 @@ impl Ledger {
         audit
     }
 
+    /// The series of this ledger in the books.
+    fn mine<'a>(&self, books: &'a Books) -> impl Iterator<Item = (&'a Labels, &'a Vec<Point>)> {
+        let own = self.number.to_string();
+        let named = books.named(NAME);
+        named.filter(move |(labels, _)| label(labels, "ledger") == own)
+    }
+
+    /// How far the timestamp of each delivered sample is from the wall clock at its scrape, in
+    /// milliseconds, by the time of the scrape: what a stepping clock does to samples. Whatever
+    /// arrives must belong to this ledger.
+    pub(crate) fn stamp_errors(&self, books: &Books) -> BTreeMap<Instant, i64> {
+        let mut errors = BTreeMap::new();
+        for (labels, points) in self.mine(books) {
+            for point in points.iter().filter(|point| point.bits != STALE_BITS) {
+                let key = self.issued(labels, f64::from_bits(point.bits));
+                let (id, scrape) = key.expect("given out by this ledger");
+                let (_, account) = &self.targets[usize::try_from(id / self.series).expect("few")];
+                let issue = account.lock().issued[&scrape];
+                errors.insert(issue.at, point.timestamp - issue.wall_ms);
+            }
+        }
+        errors
+    }
+
+    /// When each target was scraped, in order.
+    pub(crate) fn times(&self) -> Vec<Vec<Instant>> {
+        let times = |account: &Mutex<Account>| {
+            let account = account.lock();
+            account.issued.values().map(|issue| issue.at).collect()
+        };
+        self.targets
+            .iter()
+            .map(|(_, account)| times(account))
+            .collect()
+    }
+
     /// The series and scrape that a value stands for, if it was given out under these labels.
     fn issued(&self, labels: &Labels, value: f64) -> Option<(u64, u64)> {
         let (id, scrape) = Ledger::parts(value)?;
@@ -230,7 +296,12 @@ impl Ledger {
         (known && label(labels, "series") == id.to_string()).then_some((id, scrape))
     }
 
-    fn audit_scrapes(&self, audit: &mut Audit, seen: &BTreeSet<(u64, u64)>, until: Instant) {
+    fn audit_scrapes(
+        &self,
+        audit: &mut Audit,
+        seen: &BTreeMap<(u64, u64), Instant>,
+        until: Instant,
+    ) {
         for (number, (_, account)) in self.targets.iter().enumerate() {
             let first = number as u64 * self.series;
             for (scrape, issue) in &account.lock().issued {
@@ -238,7 +309,7 @@ impl Ledger {
                     continue;
                 }
                 let ids = first..first + self.series;
-                let there = ids.filter(|id| seen.contains(&(*id, *scrape))).count() as u64;
+                let there = ids.filter(|id| seen.contains_key(&(*id, *scrape))).count() as u64;
                 let counts = issue.at < until;
                 audit.issued += if counts { self.series } else { 0 };
                 if there == 0 && counts {
@@ -252,72 +323,11 @@ impl Ledger {
     }
 }
 
-/// The figures of a run, in samples unless said otherwise.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Audit {
-    /// Given out in whole pages before the end of the audit.
-    pub(crate) issued: u64,
-    /// Different ones that arrived.
-    pub(crate) delivered: usize,
-    /// Given out, in whole pages, and not arrived: when, how many. One entry for each scrape.
-    pub(crate) lost: Vec<(Instant, u64)>,
-    /// Arrived again.
-    pub(crate) duplicated: usize,
-    /// Arrived for the first time, but after a newer one of the same series.
-    pub(crate) reordered: usize,
-    /// Arrived, but never given out, or under other labels.
-    pub(crate) invented: usize,
-    /// Scrapes of which only a part arrived.
-    pub(crate) torn: usize,
-    /// Staleness markers.
-    pub(crate) stale: usize,
-}
-
-impl Audit {
-    /// Samples lost.
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.iter().map(|(_, samples)| samples).sum()
-    }
-
-    /// Nothing may ever be reordered, invented or torn.
-    pub(crate) fn assert_sound(&self) {
-        let wrong = self.reordered + self.invented + self.torn;
-        assert!(wrong == 0, "unsound books: {self}");
-    }
-
-    /// Every sample arrived exactly once.
-    pub(crate) fn assert_exact(&self) {
-        self.assert_sound();
-        let exact = self.lost.is_empty() && self.duplicated == 0 && self.stale == 0;
-        assert!(exact && self.issued > 0, "not exact: {self}");
-    }
-}
-
-impl fmt::Display for Audit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "issued {}, delivered {}, lost {} (in {} scrapes), duplicated {}, reordered {}, \
-             invented {}, torn {}, stale {}",
-            self.issued,
-            self.delivered,
-            self.lost(),
-            self.lost.len(),
-            self.duplicated,
-            self.reordered,
-            self.invented,
-            self.torn,
-            self.stale
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::super::client;
-    use super::super::receiver::Point;
     use super::*;
 
     /// Books in which everything that the ledger gave out arrived, once and in order.

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod discover;
 pub(crate) mod discovered;
+pub(crate) mod effort;
 pub(crate) mod http;
 pub(crate) mod kube;
 pub(crate) mod ledger;
@@ -12,8 +13,13 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prom;
 pub(crate) mod receiver;
+pub(crate) mod segment;
+pub(crate) mod strace;
 pub(crate) mod target;
+pub(crate) mod verdict;
+pub(crate) mod volume;
 pub(crate) mod wait;
+pub(crate) mod wallclock;
 
 use std::path::Path;
 
@@ -26,8 +32,13 @@ pub(crate) fn write_file(path: &Path, text: &str) {
 
 /// The `remote_write` section used by tests: quick, one entry, queue as small as a test's load.
 pub(crate) fn remote_write(url: &str) -> String {
+    format!("remote_write:\n{}", endpoint(url))
+}
+
+/// One item of `remote_write`.
+pub(crate) fn endpoint(url: &str) -> String {
     format!(
-        "remote_write:\n- url: {url}\n  remote_timeout: 5s\n  send_exemplars: true\n  \
+        "- url: {url}\n  remote_timeout: 5s\n  send_exemplars: true\n  \
          metadata_config: {{send: true, send_interval: 1s}}\n  \
          queue_config: {{batch_send_deadline: 100ms, min_backoff: 50ms, max_backoff: 500ms, \
          max_shards: 2, max_samples_per_send: 500, capacity: 2000}}\n"

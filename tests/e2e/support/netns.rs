@@ -13,7 +13,7 @@ use crossbeam_channel::bounded;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::process::Process;
-use super::wait;
+use super::{effort, wait};
 
 /// An end of the cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,7 @@ impl Network {
     /// `NARTHEX_E2E_UNPRIVILEGED=1`.
     pub(crate) fn new() -> Option<Network> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        if std::env::var("NARTHEX_E2E_UNPRIVILEGED").as_deref() == Ok("1") {
-            println!("left out because of NARTHEX_E2E_UNPRIVILEGED: network namespaces need root");
+        if effort::is_unprivileged("network namespaces need root") {
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

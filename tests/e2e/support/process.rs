@@ -81,7 +81,8 @@ impl Process {
         self.wait(wait::LONG);
     }
 
-    fn pid(&self) -> Pid {
+    /// Its number.
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

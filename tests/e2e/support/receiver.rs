@@ -51,6 +51,8 @@ pub(crate) struct Books {
     pub(crate) violations: Vec<String>,
     /// Number of samples.
     pub(crate) samples: usize,
+    /// When a request with samples was accepted, in order.
+    pub(crate) arrivals: Vec<Instant>,
 }
 
 impl Books {
@@ -172,6 +174,11 @@ impl Receiver {
         look(&self.desk.books.lock())
     }
 
+    /// Begins new books.
+    pub(crate) fn forget(&self) {
+        *self.desk.books.lock() = Books::default();
+    }
+
     /// Waits until the books show something.
     pub(crate) fn until<T>(
         &self,
@@ -245,6 +252,9 @@ fn decode(request: &Request) -> Result<WriteRequest, String> {
 
 impl Books {
     fn enter(&mut self, request: &Request, decoded: WriteRequest) {
+        if !decoded.timeseries.is_empty() {
+            self.arrivals.push(request.at);
+        }
         for series in decoded.timeseries {
             self.enter_series(request, series);
         }
