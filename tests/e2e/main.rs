@@ -17,6 +17,7 @@ mod discover;
 mod discovery;
 #[cfg(test)]
 mod docker;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;
@@ -26,6 +27,7 @@ mod kubernetes;
 mod life;
 #[cfg(test)]
 mod log_tool;
+#[cfg(test)]
 mod mdns;
 #[cfg(test)]
 mod outage;

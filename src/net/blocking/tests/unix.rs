@@ -96,13 +96,18 @@ fn the_socket_is_asked_and_the_connection_kept_whatever_proxy_is_configured() {
 #[test]
 fn a_connection_that_the_server_closed_is_replaced() {
     let (_folder, path) = socket();
-    let connections = serve(&path, |stream, _| {
+    let (closed, is_closed) = bounded(1);
+    let connections = serve(&path, move |stream, _| {
         let sent = stream.write_all(&answer("200 OK", &[], b"x"));
-        sent.is_err()
+        let shut = stream.shutdown(std::net::Shutdown::Both);
+        closed.send(sent.and(shut).is_ok()).expect("the test waits");
+        false
     });
     let client = plain(&path);
     for count in 1..=3 {
         assert_eq!(get(&client).expect("answer").body, b"x");
+        // One that closes while the next request is on its way is an error, as it must be.
+        assert_eq!(is_closed.recv_timeout(PATIENCE), Ok(true));
         assert_eq!(connections.load(Ordering::SeqCst), count);
     }
 }
