@@ -293,6 +293,7 @@ fn open_log(
     }
     let wal_options = wal::Options {
         budget_bytes: options.storage.bytes_max,
+        age_max: options.storage.age_max,
         sync_interval: options.storage.sync_interval,
         ring_bytes: limits::RING_BYTES,
     };

@@ -38,6 +38,8 @@ pub struct StorageOptions {
     pub path: PathBuf,
     /// Bytes of disk that the log may use.
     pub bytes_max: u64,
+    /// How old a sample may get before it is given up; none for any age.
+    pub age_max: Option<Duration>,
     /// The longest stretch that a loss of power may cost.
     pub sync_interval: Duration,
 }

@@ -170,6 +170,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "Disk space for samples that are not delivered yet. When it is full, the oldest go first.",
     ),
     used(
+        "storage.agent.retention.max-time",
+        Value,
+        "0s",
+        "Age at which samples are given up although they are not delivered. 0 keeps them as long as there is space.",
+    ),
+    used(
         "storage.agent.sync-interval",
         Value,
         "10s",
@@ -239,7 +245,6 @@ pub(super) const FLAGS: &[Flag] = &[
     ignored("storage.agent.wal-segment-size", Value, "", OWN_LOG),
     ignored("storage.agent.wal-truncate-frequency", Value, "", OWN_LOG),
     ignored("storage.agent.retention.min-time", Value, "", BUDGET),
-    ignored("storage.agent.retention.max-time", Value, "", BUDGET),
     ignored(
         "storage.agent.checkpoint-from-in-memory-series",
         Switch,

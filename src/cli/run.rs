@@ -63,6 +63,8 @@ fn storage(given: &Given) -> Result<StorageOptions, UsageError> {
     Ok(StorageOptions {
         path: given.value("storage.agent.path").into(),
         bytes_max: bytes_max.map_err(|error| invalid(format!("{error}, flag '--{name}'")))?,
+        age_max: Some(duration(given, "storage.agent.retention.max-time")?)
+            .filter(|age| !age.is_zero()),
         sync_interval: duration(given, "storage.agent.sync-interval")?,
     })
 }

@@ -92,9 +92,17 @@ fn flags_are_read_in_every_form_that_prometheus_reads() {
 }
 
 #[test]
+fn an_age_of_zero_is_no_limit() {
+    assert_eq!(options(&[]).storage.age_max, None);
+    let limited = options(&["--storage.agent.retention.max-time=36h"]);
+    let day_and_a_half = std::time::Duration::from_secs(36 * 3600);
+    assert_eq!(limited.storage.age_max, Some(day_and_a_half));
+}
+
+#[test]
 fn flags_without_effect_are_accepted_and_noted() {
     let options = options(&[
-        "--storage.agent.retention.max-time=4h",
+        "--storage.agent.retention.min-time=4h",
         "--no-auto-gomaxprocs",
         "--enable-feature=otlp-deltatocumulative",
         "--web.config.file=",
@@ -102,7 +110,7 @@ fn flags_without_effect_are_accepted_and_noted() {
     assert_eq!(
         options.notices,
         [
-            "--storage.agent.retention.max-time has no effect: samples are kept until they are delivered or --storage.agent.max-bytes is full",
+            "--storage.agent.retention.min-time has no effect: samples are kept until they are delivered or --storage.agent.max-bytes is full",
             "--auto-gomaxprocs has no effect: narthex has no Go runtime",
             "--enable-feature=otlp-deltatocumulative has no effect",
         ]

@@ -89,6 +89,7 @@ fn clock() -> Arc<dyn Clock> {
 fn options() -> Options {
     Options {
         budget_bytes: 1 << 20,
+        age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 1000,
     }

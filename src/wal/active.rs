@@ -50,6 +50,7 @@ impl ActiveSegment {
                 end: HEADER_BYTES as u64,
                 bytes: HEADER_BYTES as u64,
                 epoch,
+                created: header.created,
             },
             file,
             named: false,

@@ -9,14 +9,15 @@ use std::time::Duration;
 use super::activity::{Activity, Content};
 use super::log::Log;
 use super::losses::tally::{self, Wanted};
+use super::open::Options;
 use super::queues::{QueueStatus, Queues};
-use super::retention::{self, Doomed};
+use super::retention::{self, Bounds, Doomed};
 use super::segment;
 use super::writer::{Failure, Progress, Writer};
 use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
 use crate::model::loss::LossReason;
-use crate::model::time::Mono;
+use crate::model::time::{Mono, Wall};
 use crate::model::timeline::{Epoch, Timeline};
 use crate::sys::published::Published;
 
@@ -51,6 +52,7 @@ pub struct Core {
     writer: Writer,
     timeline: Published<Timeline>,
     budget: u64,
+    age_max: Option<Duration>,
     interval: Duration,
     last_housekeeping: Mono,
     activity: Activity,
@@ -73,22 +75,23 @@ pub enum Notice {
 }
 
 impl Core {
-    /// Joins the parts. `limits` are the byte budget and the time between syncs.
+    /// Joins the parts; of the options the budget, the age limit and the time between syncs count.
     #[must_use]
     pub fn new(
         log: Arc<Log>,
         queues: Arc<Queues>,
         writer: Writer,
         timeline: Published<Timeline>,
-        (budget, interval): (u64, Duration),
+        options: Options,
     ) -> Core {
         Core {
             log,
             queues,
             writer,
             timeline,
-            budget,
-            interval: interval.max(HOUSEKEEPING_MIN),
+            budget: options.budget_bytes,
+            age_max: options.age_max,
+            interval: options.sync_interval.max(HOUSEKEEPING_MIN),
             last_housekeeping: Mono(0),
             activity: Activity::default(),
             failing: None,
@@ -184,18 +187,33 @@ impl Core {
         }
     }
 
+    /// What the log may hold now. No age counts while this process does not know the time.
+    fn bounds(&self) -> Bounds {
+        let knows_time = self.writer.timeline().last().is_some_and(|own| own.frozen);
+        let now = self.log.clock.wall().0;
+        let ages = self.age_max.filter(|_| knows_time);
+        Bounds {
+            bytes: self.budget,
+            oldest: ages.map(|age| Wall(now - i64::try_from(age.as_millis()).unwrap_or(now))),
+        }
+    }
+
     /// Deletes what nobody needs, and what there is no room for.
     fn truncate(&self, notices: &mut Vec<Notice>) {
         let segments = self.log.catalog.lock().segments.clone();
-        let plan = retention::plan(&segments, &self.queues.stored(), self.budget);
+        let plan = retention::plan(&segments, &self.queues.stored(), self.bounds());
         if plan.is_empty() {
             return;
         }
         let metrics = &self.log.metrics.truncation;
         metrics.rounds.inc();
         let began = self.log.clock.mono();
-        let lossy = plan.iter().filter(|doomed| doomed.for_space);
-        let blocks = lossy.map(|doomed| self.take_from_queues(doomed)).count();
+        let lossy = plan
+            .iter()
+            .filter_map(|doomed| Some((doomed, doomed.lost_by?)));
+        let blocks = lossy
+            .map(|(doomed, reason)| self.take_from_queues(doomed, reason))
+            .count();
         // What is lost is written down before it is gone: a crash in between counts it all the same.
         if blocks > 0
             && let Err(error) = self.queues.store(self.writer.progress().synced)
@@ -207,7 +225,7 @@ impl Core {
                 metrics.failed.inc();
                 break;
             }
-            if doomed.for_space {
+            if doomed.lost_by.is_some() {
                 notices.push(Notice::Dropped(doomed));
             }
         }
@@ -216,12 +234,12 @@ impl Core {
     }
 
     /// Settles, for every queue, what it loses with a segment.
-    fn take_from_queues(&self, doomed: &Doomed) {
+    fn take_from_queues(&self, doomed: &Doomed, reason: LossReason) {
         let (segment, storage) = (&doomed.segment, &*self.log.storage);
         let dir = &self.log.segments_dir;
         let count = |wanted: Wanted<'_>| tally::count(storage, dir, segment, wanted);
         let blocks = (segment.first, doomed.last);
-        self.queues.take(blocks, LossReason::Budget, count);
+        self.queues.take(blocks, reason, count);
     }
 
     /// Takes note of blocks that left memory and never got to disk.

@@ -33,6 +33,8 @@ const FOLDER: &str = "narthex";
 pub struct Options {
     /// Bytes of all segments together; at least [`limits::LOG_BYTES_MIN`] counts.
     pub budget_bytes: u64,
+    /// How old a scrape may get before it is given up; none for any age.
+    pub age_max: Option<Duration>,
     /// Time between syncs; zero syncs every frame.
     pub sync_interval: Duration,
     /// Bytes of blocks kept in memory for queues.
@@ -117,7 +119,10 @@ pub fn open(
     log.metrics
         .corruptions
         .add(found.damaged as f64 + f64::from(u8::from(!sound)));
-    let budget = options.budget_bytes.max(limits::LOG_BYTES_MIN);
+    let options = Options {
+        budget_bytes: options.budget_bytes.max(limits::LOG_BYTES_MIN),
+        ..options
+    };
     let timeline = Published::new(found.timeline.clone());
     let latest = found.latest;
     let past = Past {
@@ -129,14 +134,13 @@ pub fn open(
         next_segment: found.next_segment,
         timeline: found.timeline,
     };
-    let interval = options.sync_interval;
-    let writer = Writer::new(Arc::clone(&log), budget, interval, beginning);
+    let writer = Writer::new(Arc::clone(&log), options, beginning);
     let core = Core::new(
         Arc::clone(&log),
         Arc::clone(&queues),
         writer,
         timeline.clone(),
-        (budget, interval),
+        options,
     );
     let took = log.clock.mono().since(began);
     log.metrics.replay_seconds.set(took.as_secs_f64());

@@ -13,6 +13,7 @@ use super::format::header::{HEADER_BYTES, HeaderError, SegmentHeader};
 use super::frames::{Frames, Step};
 use super::segment::{self, Catalog, SegmentInfo};
 use crate::model::block::{EpochId, Sequence};
+use crate::model::time::Wall;
 use crate::model::timeline::Timeline;
 use crate::sys::fs::{Entry, Storage};
 
@@ -105,8 +106,8 @@ fn look(
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(io(error)),
         _ => SegmentHeader::decode(&bytes),
     };
-    let (first, epoch) = match header {
-        Ok(header) if header.number == number => (header.first, header.epoch),
+    let (first, epoch, created) = match header {
+        Ok(header) if header.number == number => (header.first, header.epoch, header.created),
         Err(HeaderError::Version(version)) => return Err(OpenError::Version { path, version }),
         _ => {
             let walk = walk(Frames::new(file, number), entry.len).map_err(io)?;
@@ -115,7 +116,7 @@ fn look(
                 storage.remove(&path).map_err(io)?;
                 return Ok(None);
             };
-            (first, EpochId(0))
+            (first, EpochId(0), Wall(0))
         }
     };
     Ok(Some(SegmentInfo {
@@ -124,6 +125,7 @@ fn look(
         end: entry.len,
         bytes: entry.len,
         epoch,
+        created,
     }))
 }
 

@@ -1,12 +1,15 @@
 //! Which segments may go. Pure.
 //!
 //! A segment goes when every queue has settled all blocks in it; and, oldest first, while the log
-//! is larger than its budget. The newest one always stays.
+//! is larger than its budget or the segment is too old. The newest one always stays.
 
 use crate::model::block::Sequence;
+use crate::model::loss::LossReason;
 use crate::model::position::AckRanges;
+use crate::model::time::Wall;
 
 use super::segment::SegmentInfo;
+use crate::limits;
 
 /// A segment to delete, and the block numbers it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,30 +18,57 @@ pub struct Doomed {
     pub segment: SegmentInfo,
     /// Its last block, as far as the catalog knows.
     pub last: Sequence,
-    /// Whether it goes for its space; else everyone has settled it.
-    pub for_space: bool,
+    /// Why it goes although not everyone has settled it; none if everyone has.
+    pub lost_by: Option<LossReason>,
+}
+
+/// How much a log may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// What ended before this time is too old; none without an age limit, or while nobody knows the
+    /// time.
+    pub oldest: Option<Wall>,
+}
+
+impl Bounds {
+    /// Why a segment must go that `later` ones follow, in a log of so many bytes.
+    fn exceeded(&self, bytes: u64, later: &[SegmentInfo]) -> Option<LossReason> {
+        if bytes > self.bytes {
+            return Some(LossReason::Budget);
+        }
+        // A segment ended before any later one was made. What was made by a clock that cannot have
+        // been right does not say when.
+        let made = later.iter().map(|own| own.created);
+        let ended = made.min_by_key(|made| (made.0 < limits::CLOCK_PLAUSIBLE_AFTER_MS, *made))?;
+        let is_old = ended.0 >= limits::CLOCK_PLAUSIBLE_AFTER_MS && ended < self.oldest?;
+        is_old.then_some(LossReason::Age)
+    }
 }
 
 /// Decides. `segments` are sorted by number; `settled` has one entry per queue that counts.
 #[must_use]
-pub fn plan(segments: &[SegmentInfo], settled: &[AckRanges], budget: u64) -> Vec<Doomed> {
+pub fn plan(segments: &[SegmentInfo], settled: &[AckRanges], bounds: Bounds) -> Vec<Doomed> {
     let mut bytes: u64 = segments.iter().map(|own| own.bytes).sum();
     let mut doomed = Vec::new();
-    for pair in segments.windows(2) {
+    for (index, pair) in segments.windows(2).enumerate() {
         let (segment, next) = (pair[0], pair[1]);
         let last = Sequence(next.first.0.saturating_sub(1));
         let done = settled
             .iter()
             .all(|ranges| covers(ranges, segment.first, last));
-        let for_space = !done && bytes > budget;
-        if !done && !for_space {
+        let lost_by = bounds
+            .exceeded(bytes, &segments[index + 1..])
+            .filter(|_| !done);
+        if !done && lost_by.is_none() {
             break;
         }
         bytes -= segment.bytes;
         doomed.push(Doomed {
             segment,
             last,
-            for_space,
+            lost_by,
         });
     }
     doomed
@@ -81,15 +111,28 @@ mod tests {
             end: 100,
             bytes: 100,
             epoch: EpochId(1),
+            created: made(number),
         };
         (1..=count).map(info).collect()
     }
 
-    fn numbers(doomed: &[Doomed]) -> Vec<(u64, bool)> {
+    /// When a segment was made: one an hour.
+    fn made(number: u64) -> Wall {
+        Wall(limits::CLOCK_PLAUSIBLE_AFTER_MS + 3_600_000 * number as i64)
+    }
+
+    fn numbers(doomed: &[Doomed]) -> Vec<(u64, Option<LossReason>)> {
         doomed
             .iter()
-            .map(|own| (own.segment.number, own.for_space))
+            .map(|own| (own.segment.number, own.lost_by))
             .collect()
+    }
+
+    fn bytes(bytes: u64) -> Bounds {
+        Bounds {
+            bytes,
+            oldest: None,
+        }
     }
 
     #[test]
@@ -98,14 +141,39 @@ mod tests {
         let slow = AckRanges::up_to(Sequence(19));
         let fast = AckRanges::up_to(Sequence(40));
         let both = [slow, fast.clone()];
-        assert_eq!(numbers(&plan(&segments, &both, 1000)), [(1, false)]);
+        assert_eq!(numbers(&plan(&segments, &both, bytes(1000))), [(1, None)]);
         assert_eq!(
-            numbers(&plan(&segments, &both, 350)),
-            [(1, false), (2, true)]
+            numbers(&plan(&segments, &both, bytes(350))),
+            [(1, None), (2, Some(LossReason::Budget))]
         );
-        assert_eq!(numbers(&plan(&segments, &[fast], 1000)).len(), 3);
-        assert_eq!(numbers(&plan(&segments, &[], 1000)).len(), 4);
-        assert_eq!(numbers(&plan(&segments, &both, 0)).len(), 4);
+        assert_eq!(numbers(&plan(&segments, &[fast], bytes(1000))).len(), 3);
+        assert_eq!(numbers(&plan(&segments, &[], bytes(1000))).len(), 4);
+        assert_eq!(numbers(&plan(&segments, &both, bytes(0))).len(), 4);
+    }
+
+    #[test]
+    fn segments_that_ended_too_long_ago_go() {
+        let mut segments = segments(5);
+        let none = [AckRanges::default()];
+        let older_than = |oldest| Bounds {
+            bytes: 1000,
+            oldest: Some(oldest),
+        };
+        // The second one ended when the third was made.
+        assert_eq!(numbers(&plan(&segments, &none, older_than(made(2)))), []);
+        let just_after = Wall(made(3).0 + 1);
+        let by_age = Some(LossReason::Age);
+        assert_eq!(
+            numbers(&plan(&segments, &none, older_than(just_after))),
+            [(1, by_age), (2, by_age)]
+        );
+        // Made in 1970: what is before it ended before the one behind it was made.
+        segments[1].created = Wall(1000);
+        assert_eq!(numbers(&plan(&segments, &none, older_than(made(3)))), []);
+        assert_eq!(
+            numbers(&plan(&segments, &none, older_than(just_after))),
+            [(1, by_age), (2, by_age)]
+        );
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::model::block::{EpochId, Sequence};
 use crate::model::position::AckRanges;
 use crate::model::source::GapReason;
+use crate::model::time::Wall;
 
 const SUFFIX: &str = ".seg";
 
@@ -43,6 +44,8 @@ pub struct SegmentInfo {
     pub bytes: u64,
     /// The epoch that was current when it was made.
     pub epoch: EpochId,
+    /// Wall time when it was made, as the clock was then; 1970 if that cannot be read.
+    pub created: Wall,
 }
 
 /// The segments of a log, oldest first.
@@ -145,6 +148,7 @@ mod tests {
             end: 64,
             bytes: 64,
             epoch: EpochId(1),
+            created: Wall(0),
         }
     }
 

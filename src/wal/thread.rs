@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, TryRecvError, never, select};
 use super::core::{Core, LogStatus, Notice};
 use crate::limits;
 use crate::model::block::ScrapeBlock;
+use crate::model::loss::LossReason;
 use crate::model::time::Mono;
 use crate::model::timeline::Epoch;
 use crate::sys::published::Published;
@@ -171,8 +172,9 @@ impl Shell {
                     component = "log",
                     segment = doomed.segment.number,
                     first = doomed.segment.first.0,
-                    last = doomed.last.0;
-                    "byte budget is full, oldest segment dropped before all queues had sent it"
+                    last = doomed.last.0,
+                    reason = doomed.lost_by.map_or("settled", LossReason::name);
+                    "oldest segment dropped before all queues had sent it"
                 ),
             }
         }

@@ -17,6 +17,7 @@ use super::format::compress::{self, Deflater};
 use super::format::frame;
 use super::format::record::tag;
 use super::log::Log;
+use super::open::Options;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::time::Mono;
@@ -51,6 +52,8 @@ pub struct Failure {
 pub struct Writer {
     log: Arc<Log>,
     budget: u64,
+    /// How old a segment may get, so that it can go when its scrapes are too old.
+    segment_age_max: Option<Duration>,
     sync_interval: Duration,
     encoder: Encoder,
     deflater: Deflater,
@@ -59,6 +62,8 @@ pub struct Writer {
     waiting_since: Option<Mono>,
     active: Option<ActiveSegment>,
     next_segment: u64,
+    /// When the segment was made.
+    segment_since: Mono,
     /// First block of the segment that is made at the next write.
     segment_first: Sequence,
     progress: Progress,
@@ -86,9 +91,9 @@ pub struct Beginning {
 }
 
 impl Writer {
-    /// A writer that begins a new segment at its first write. `budget` is in bytes.
+    /// A writer that begins a new segment at its first write.
     #[must_use]
-    pub fn new(log: Arc<Log>, budget: u64, sync_interval: Duration, from: Beginning) -> Writer {
+    pub fn new(log: Arc<Log>, options: Options, from: Beginning) -> Writer {
         let progress = Progress {
             taken: from.last,
             written: from.last,
@@ -97,8 +102,12 @@ impl Writer {
         let mut writer = Writer {
             encoder: Encoder::new(log.chunks.clone()),
             log,
-            budget,
-            sync_interval,
+            budget: options.budget_bytes,
+            segment_age_max: options
+                .age_max
+                .map(|age| age / limits::LOG_SEGMENTS_MIN as u32),
+            segment_since: Mono(0),
+            sync_interval: options.sync_interval,
             deflater: Deflater::default(),
             bodies: Bodies::default(),
             waiting_since: None,
@@ -277,7 +286,7 @@ impl Writer {
                 self.stored.clone_from(&body.bytes);
                 compress::NONE
             };
-            if let Err(error) = self.write_frame(header) {
+            if let Err(error) = self.write_frame(now, header) {
                 self.save_frames_before();
                 self.give_up(now, "write to the log", error, RETRY);
                 return;
@@ -286,7 +295,7 @@ impl Writer {
                 self.progress.written = header.last();
             }
         }
-        if self.is_segment_large() {
+        if self.is_segment_done(now) {
             self.roll(now);
         }
     }
@@ -303,7 +312,7 @@ impl Writer {
         }
     }
 
-    fn write_frame(&mut self, header: frame::FrameHeader) -> io::Result<()> {
+    fn write_frame(&mut self, now: Mono, header: frame::FrameHeader) -> io::Result<()> {
         let active = match &mut self.active {
             Some(active) => active,
             none => {
@@ -313,6 +322,7 @@ impl Writer {
                 let epoch = self.timeline.last().map_or(EpochId(0), |epoch| epoch.id);
                 let made = ActiveSegment::create(&self.log, number, self.segment_first, epoch)?;
                 self.log.metrics.segment.set(number as f64);
+                self.segment_since = now;
                 none.insert(made)
             }
         };
@@ -329,10 +339,15 @@ impl Writer {
         Ok(())
     }
 
-    fn is_segment_large(&self) -> bool {
+    /// Whether the segment is large enough, or old enough where age counts.
+    fn is_segment_done(&self, now: Mono) -> bool {
         let Some(active) = &self.active else {
             return false;
         };
+        let age = now.since(self.segment_since);
+        if self.segment_age_max.is_some_and(|most| age >= most) {
+            return true;
+        }
         let max = (self.budget / limits::LOG_SEGMENTS_MIN).min(limits::SEGMENT_BYTES_MAX);
         let size = self.encoder.size();
         let cheap = size.repeated * limits::SEGMENT_OVERHEAD_PARTS <= size.total;

@@ -186,6 +186,7 @@ fn log_bytes_per_sample(pages: &[String], turns: usize) -> f64 {
     ));
     let options = wal::Options {
         budget_bytes: 512 << 20,
+        age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 1 << 20,
     };

@@ -107,6 +107,7 @@ impl Log {
         ));
         let options = wal::Options {
             budget_bytes: 1 << 30,
+            age_max: None,
             sync_interval: Duration::from_secs(10),
             ring_bytes: limits::RING_BYTES,
         };

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits;
 use crate::model::loss::{LossReason, LossRecorder, Losses, Lost};
 use crate::sys::fs_sim::Fault;
 use crate::wal::losses::read;
@@ -137,6 +138,37 @@ fn what_the_budget_costs_is_counted_to_the_sample_and_by_job() {
     assert!(worker.delivered.keys().any(|number| *number <= trimmed));
     let stored = read(&sim.disk, Path::new("/data/narthex")).expect("readable");
     assert_eq!(stored, Some(losses));
+}
+
+#[test]
+fn what_grows_too_old_is_given_up_and_counted_to_the_sample() {
+    let options = Options {
+        age_max: Some(Duration::from_secs(800)),
+        ..options()
+    };
+    let mut sim = Sim::new(22, options);
+    // In 1970 nothing is old: segments that a wrong clock made would look ancient once it is set.
+    let today = limits::CLOCK_PLAUSIBLE_AFTER_MS + 86_400_000;
+    sim.clock.step_wall_ms(5_000 - sim.clock.wall().0);
+    sim.begin_epoch(1, false);
+    let mut worker = Worker::start(&sim);
+    for round in 0..200 {
+        sim.append();
+        sim.pass(10_000);
+        if round == 50 {
+            assert_eq!(sim.opened.log.catalog.lock().trimmed, Sequence::ZERO);
+            sim.clock.step_wall_ms(today - sim.clock.wall().0);
+            sim.begin_epoch(2, true);
+        }
+    }
+    let trimmed = sim.opened.log.catalog.lock().trimmed.0;
+    // 2,000 s went by: what is left is 800 s old, and at most an eighth more.
+    assert!((100..=120).contains(&trimmed), "{trimmed}");
+    let old = sim.appended.range(..=trimmed).map(|(_, own)| samples(own));
+    let losses = sim.opened.log.losses.snapshot();
+    assert_eq!(by_reason(&losses, LossReason::Age), old.sum::<u64>());
+    worker.read(usize::MAX);
+    assert_eq!(worker.held.first().map(|(own, _)| own.0), Some(trimmed + 1));
 }
 
 #[test]

@@ -47,6 +47,7 @@ struct Sim {
 fn options() -> Options {
     Options {
         budget_bytes: 1 << 30,
+        age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 4000,
     }

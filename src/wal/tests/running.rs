@@ -9,6 +9,7 @@ use crate::sys::fs::RealFs;
 fn running(dir: &Path, registry: &Registry) -> Wal {
     let options = Options {
         budget_bytes: 1 << 30,
+        age_max: None,
         sync_interval: Duration::from_millis(20),
         ring_bytes: 20_000,
     };
@@ -101,6 +102,7 @@ fn a_second_process_is_told_who_is_in_the_way() {
     let wal = running(dir.path(), &Registry::default());
     let options = Options {
         budget_bytes: 0,
+        age_max: None,
         sync_interval: Duration::ZERO,
         ring_bytes: 0,
     };

@@ -144,6 +144,7 @@ impl Simulation {
         let registry = Registry::default();
         let options = Options {
             budget_bytes: budget,
+            age_max: None,
             sync_interval: Duration::from_secs(10),
             ring_bytes: limits::RING_BYTES,
         };
