@@ -163,7 +163,7 @@ impl Backend for View {
             bytes: status.bytes,
             bytes_max: status.budget_bytes,
             segments: status.segments as u64,
-            oldest: None,
+            failing: status.failing.clone(),
         }
     }
 

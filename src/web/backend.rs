@@ -194,7 +194,7 @@ pub struct DiscoveryStatus {
 }
 
 /// The log on disk.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LogStatus {
     /// Bytes of all segments.
     pub bytes: u64,
@@ -202,6 +202,6 @@ pub struct LogStatus {
     pub bytes_max: u64,
     /// Segments.
     pub segments: u64,
-    /// Time of the oldest block kept.
-    pub oldest: Option<Wall>,
+    /// What is wrong with the disk, while samples are delivered from memory alone.
+    pub failing: Option<String>,
 }

@@ -13,11 +13,23 @@ pub(super) fn healthy(_site: &Site, _head: &RequestHead) -> Response {
 
 pub(super) fn ready(site: &Site, _head: &RequestHead) -> Response {
     let stopping = match site.backend.readiness() {
-        Readiness::Ready => return Response::text(200, "Prometheus Agent is Ready.\n"),
+        Readiness::Ready => return Response::text(200, is_ready(site)),
         Readiness::Starting => "false",
         Readiness::Stopping => "true",
     };
     Response::text(503, "Service Unavailable").with("X-Prometheus-Stopping", stopping)
+}
+
+/// Ready also while the disk fails: samples are taken and delivered, and a restart would only lose
+/// what memory holds. Whoever reads the text is told.
+fn is_ready(site: &Site) -> String {
+    let mut text = "Prometheus Agent is Ready.\n".to_owned();
+    if let Some(problem) = site.backend.log().failing {
+        text.push_str("The log cannot be written, samples are delivered from memory: ");
+        text.push_str(&problem);
+        text.push('\n');
+    }
+    text
 }
 
 pub(super) fn metrics(site: &Site, head: &RequestHead) -> Response {

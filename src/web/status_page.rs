@@ -207,8 +207,10 @@ impl Html {
         self.text(format_args!(
             "{mebibytes:.1} MB of {max} in {segments} segments"
         ));
-        if let Some(oldest) = log.oldest {
-            self.text(format_args!(", oldest block of {}", Rfc3339(oldest)));
+        if let Some(problem) = &log.failing {
+            self.text(format_args!(
+                "; it cannot be written, samples are delivered from memory: {problem}"
+            ));
         }
         self.raw("</p>");
     }

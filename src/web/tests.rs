@@ -259,6 +259,18 @@ fn probes_say_what_prometheus_says() {
 }
 
 #[test]
+fn a_failing_log_shows_and_leaves_the_agent_ready() {
+    let web = web("", false, true);
+    let (status, body) = web.status("GET", "/-/ready", "");
+    assert_eq!(status, 200);
+    let (first, second) = body.split_once('\n').expect("two lines");
+    assert_eq!(first, "Prometheus Agent is Ready.");
+    assert!(second.starts_with("The log cannot be written, "), "{body}");
+    let page = web.get("/agent").1;
+    assert!(page.contains("; it cannot be written, samples are delivered from memory: "));
+}
+
+#[test]
 fn lifecycle_needs_the_flag_the_method_and_the_same_site() {
     let closed = web("", false, false);
     let open = web("", true, false);

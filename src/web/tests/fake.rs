@@ -181,7 +181,7 @@ impl Backend for Fake {
             bytes: 3 << 20,
             bytes_max: 512 << 20,
             segments: 2,
-            oldest: Some(Wall(0)),
+            failing: self.hostile.then(|| self.word("No space left")),
         }
     }
 
