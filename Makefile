@@ -22,7 +22,7 @@ test: ## install what the tests use, then everything: checks, unit and end-to-en
 check: ## formatting, clippy, documentation, the rules of the repository
 	@packaging/scripts/check.sh
 
-bench: ## measure: every path, then agents side by side (half an hour); BENCH="--quick" is short
+bench: ## measure: every path, then agents side by side (45 minutes); BENCH="--quick" is short
 	@packaging/scripts/bench.sh
 
 instructions: ## count instructions a sample on the hottest paths, compare with what is stored
