@@ -4,7 +4,7 @@ REMOTE_WRITE_URL ?=
 export REMOTE_WRITE_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz soak release-check install
+.PHONY: help run test check bench instructions fuzz soak release-check install
 
 help: ## list the targets
 	@echo "narthex: a Prometheus-compatible metrics agent for small machines at the edge"
@@ -22,8 +22,11 @@ test: ## install what the tests use, then everything: checks, unit and end-to-en
 check: ## formatting, clippy, documentation, the rules of the repository
 	@packaging/scripts/check.sh
 
-bench: ## measure the hot paths
-	cargo bench
+bench: ## measure: every path, then agents side by side (45 minutes); BENCH="--quick" is short
+	@packaging/scripts/bench.sh
+
+instructions: ## count instructions a sample on the hottest paths, compare with what is stored
+	@packaging/scripts/instructions.sh
 
 fuzz: ## every fuzz target for FUZZ_SECONDS, 60 by default; needs cargo-fuzz and a nightly compiler
 	@packaging/scripts/fuzz.sh

@@ -1,8 +1,8 @@
 //! Measures agents side by side: the same fleet of exporters, the same receiver, one agent after
 //! the other, in one run. Ratios of one run count; absolute figures are a guide.
 //!
-//! `cargo bench --bench side_by_side -- [--sizes 5x1000,200x1500] [--warmup 45] [--seconds 75]
-//! [--agents prometheus,narthex] [--narthex PATH]`
+//! `cargo bench --bench side_by_side -- --quick` shows that everything works; `options` has the
+//! whole command line, `scenario` what can be measured.
 
 #![expect(
     clippy::panic,
@@ -12,88 +12,102 @@
 )]
 
 mod agent;
+mod basics;
+mod figures;
 mod fleet;
+mod options;
+mod outage;
+#[path = "../support/pages.rs"]
+mod pages;
+#[path = "../../tests/e2e/support/ports.rs"]
+mod ports;
+mod promises;
 mod sampler;
+mod scenario;
 mod sink;
+mod steady;
 
 use std::time::Duration;
 
-/// What the command line asks for.
-struct Options {
-    sizes: Vec<(usize, usize)>,
-    warmup: Duration,
-    window: Duration,
-    agents: Vec<String>,
-    narthex: String,
-}
+use self::figures::Figures;
+use self::options::Options;
+use self::promises::Promise;
+use self::scenario::Scenario;
 
-fn options() -> Options {
-    let mut options = Options {
-        sizes: vec![(5, 1000), (200, 1500)],
-        warmup: Duration::from_secs(45),
-        window: Duration::from_secs(75),
-        agents: vec!["prometheus".to_owned(), "narthex".to_owned()],
-        narthex: env!("CARGO_BIN_EXE_narthex").to_owned(),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .unwrap_or_else(|| panic!("{name} needs a value"))
-        };
-        match name.as_str() {
-            "--bench" => {}
-            "--sizes" => options.sizes = value().split(',').map(size).collect(),
-            "--warmup" => options.warmup = seconds(&value()),
-            "--seconds" => options.window = seconds(&value()),
-            "--agents" => options.agents = value().split(',').map(str::to_owned).collect(),
-            "--narthex" => options.narthex = value(),
-            other => panic!("unknown option {other}"),
+const SPECIFICATION: &str = include_str!("../../SPECIFICATION.md");
+
+fn main() {
+    let arguments = std::env::args().skip(1);
+    let options = Options::parse(arguments, env!("CARGO_BIN_EXE_narthex"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let promises = promises::read(SPECIFICATION).unwrap_or_else(|error| panic!("{error}"));
+    let (mut held, mut broken) = (0, Vec::new());
+    for scenario in &options.scenarios {
+        let own: Vec<&Promise> = promises
+            .iter()
+            .filter(|promise| promise.fleet == scenario.name)
+            .collect();
+        let agents = run(&options, scenario);
+        println!("{}", figures::table(&agents, &own));
+        for agent in agents.iter().filter(|agent| agent.promised) {
+            for promise in &own {
+                match value_of(agent, promise) {
+                    value if promise.holds(value) => held += 1,
+                    value => broken.push(format!(
+                        "{}: {} is {value:.3}, must be {}",
+                        promise.fleet,
+                        promise.figure,
+                        promise.must()
+                    )),
+                }
+            }
         }
     }
-    options
+    let rest = promises.len().saturating_sub(held + broken.len());
+    println!(
+        "Promises: {held} kept, {} broken, {rest} not measured.",
+        broken.len()
+    );
+    for line in broken {
+        println!("- {line}");
+    }
 }
 
-fn size(text: &str) -> (usize, usize) {
-    let (targets, series) = text.split_once('x').expect("sizes look like 5x1000");
-    (
-        targets.parse().expect("number of targets"),
-        series.parse().expect("number of series"),
+fn value_of(agent: &Figures, promise: &Promise) -> f64 {
+    let own = agent
+        .figures
+        .iter()
+        .find(|(name, _)| *name == promise.figure);
+    own.map_or_else(
+        || {
+            panic!(
+                "SPECIFICATION.md: {} has no figure {:?}",
+                promise.fleet, promise.figure
+            )
+        },
+        |(_, value)| *value,
     )
 }
 
-fn seconds(text: &str) -> Duration {
-    Duration::from_secs(text.parse().expect("a number of seconds"))
-}
-
-fn main() {
-    let options = options();
-    for (targets, series) in &options.sizes {
-        println!("\n## {targets} targets x {series} series, every 15 s");
-        let fleet = fleet::Fleet::start(*targets, *series);
-        let rows: Vec<(String, sampler::Figures)> = options
-            .agents
-            .iter()
-            .map(|name| {
-                let figures = measure(&options, name, &fleet);
-                eprintln!("{name}: {figures:?}");
-                (name.clone(), figures)
-            })
-            .collect();
-        sampler::print_table(&rows);
-    }
-}
-
-fn measure(options: &Options, name: &str, fleet: &fleet::Fleet) -> sampler::Figures {
-    let sink = sink::Sink::start();
-    let mut agent = agent::Agent::start(name, &options.narthex, fleet, &sink);
-    let first_sample = sink.wait_for_first_sample(Duration::from_secs(60));
-    sampler::wait(options.warmup);
-    let before = sampler::Reading::take(agent.pid(), &sink);
-    let peak_window = sampler::watch_memory(agent.pid(), options.window);
-    let after = sampler::Reading::take(agent.pid(), &sink);
-    let figures = sampler::Figures::between(&before, &after, &peak_window, first_sample);
-    agent.stop();
-    figures
+/// All agents, one after the other.
+fn run(options: &Options, scenario: &Scenario) -> Vec<Figures> {
+    println!("### {}\n", scenario.name);
+    eprintln!("rendering the pages of {}", scenario.name);
+    let fleet = fleet::Fleet::start(scenario);
+    let one = |program| {
+        let served = fleet.served();
+        let figures = match scenario.outage {
+            None => steady::measure(options, scenario, program, &fleet),
+            Some(outage) => outage::measure(
+                options,
+                scenario,
+                program,
+                &fleet,
+                Duration::from_secs(outage),
+            ),
+        };
+        eprintln!("{}: {} pages", figures.agent, fleet.served() - served);
+        figures
+    };
+    options.programs.iter().map(one).collect()
 }

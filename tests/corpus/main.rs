@@ -1,9 +1,11 @@
 //! Recorded pages of real exporters, sixteen consecutive ones of each, through the whole way from
 //! text to the log: `tests/data/exporters.tar.xz`, unpacked with `tar` and `xz`.
 
+#[allow(dead_code, reason = "the order in which benches play them")]
+#[path = "../../benches/support/pages.rs"]
+mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,42 +24,7 @@ use narthex::sys::fs::RealFs;
 use narthex::telemetry::registry::Registry;
 use narthex::wal;
 
-/// Pages by exporter, in order of time.
-type Pages = BTreeMap<String, Vec<String>>;
-
-fn pages() -> Pages {
-    let folder = tempfile::tempdir().expect("folder");
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/exporters.tar.xz");
-    let status = Command::new("tar")
-        .arg("-xJf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(folder.path())
-        .status()
-        .expect("cannot run tar: install the Debian packages tar and xz-utils");
-    assert!(status.success(), "tar failed: is xz-utils installed?");
-    let mut paths: Vec<_> = std::fs::read_dir(folder.path())
-        .expect("folder")
-        .map(|entry| entry.expect("entry").path())
-        .collect();
-    paths.sort();
-    let mut pages = Pages::new();
-    for path in paths {
-        let name = path
-            .file_name()
-            .expect("name")
-            .to_string_lossy()
-            .into_owned();
-        let (exporter, rest) = name.split_once('.').expect("EXPORTER.NN.KIND");
-        let kind = rest.split_once('.').expect("EXPORTER.NN.KIND").1;
-        let text = std::fs::read_to_string(&path).expect("page");
-        pages
-            .entry(format!("{exporter}.{kind}"))
-            .or_default()
-            .push(text);
-    }
-    pages
-}
+use self::pages::recorded;
 
 /// Rows of a page by labels, read one by one without any cache.
 fn naive(page: &str) -> BTreeMap<Labels, u64> {
@@ -158,7 +125,7 @@ fn content(blocks: &[ScrapeBlock]) -> (BTreeMap<Labels, u64>, BTreeSet<Labels>) 
 
 #[test]
 fn every_page_becomes_the_samples_and_markers_it_stands_for() {
-    for (exporter, pages) in pages() {
+    for (exporter, pages) in recorded() {
         assert_eq!(pages.len(), 16, "{exporter}");
         let mut target = target(&exporter);
         let mut before: BTreeMap<Labels, u64> = BTreeMap::new();
@@ -232,7 +199,7 @@ fn log_bytes_per_sample(pages: &[String], turns: usize) -> f64 {
 
 #[test]
 fn the_log_stays_small_on_real_pages() {
-    let pages = pages();
+    let pages = recorded();
     // What was measured when the coding was made, with a twentieth to spare; a change that costs more
     // should be a decision. Turns enough for segments to roll, fewer where a page is large.
     for (exporter, turns, limit) in [

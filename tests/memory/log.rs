@@ -145,7 +145,7 @@ fn log_bytes(targets: usize, alike: bool) -> isize {
     let mut fleet = Fleet::new(targets, alike);
     let (mut log, opened) = measure(Log::open);
     let seat = log.opened.queues.register("q");
-    let mut rounds = Taken { held: 0, peak: 0 };
+    let mut rounds = Taken::default();
     for _ in 0..4 {
         let (blocks, given) = measure(|| fleet.scrape());
         let ((), taken) = measure(|| log.round(blocks));

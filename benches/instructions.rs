@@ -1,0 +1,100 @@
+//! Walks one of the three hottest paths a given number of times, for a tool that counts
+//! instructions (`packaging/scripts/instructions.sh`). Prints how many samples went along.
+//!
+//! `instructions PATH SCRAPES`, where PATH is one of those that `instructions paths` lists. Two
+//! runs of different length differ by the path alone: what comes before is the same in both.
+
+#![expect(clippy::print_stdout, reason = "the samples are its result")]
+#![expect(clippy::panic, reason = "a wrong command line ends it")]
+
+#[path = "support/pages.rs"]
+mod pages;
+#[path = "support/paths.rs"]
+mod paths;
+
+use std::hint::black_box;
+
+use narthex::remote::outgoing::OutgoingCache;
+use narthex::remote::request::RequestBuilder;
+
+/// The names of the paths, as they stand in `benches/instructions.txt`.
+const PATHS: [&str; 3] = ["repeated_scrape", "block_encode", "request_encode"];
+
+/// The exporter whose pages are used: 542 rows, the page that edge machines show.
+const EXPORTER: &str = "node_exporter.prom";
+
+/// Targets whose scrapes share a request.
+const TARGETS: usize = 10;
+
+/// Reads pages along those before; the series are known.
+fn repeated_scrape(pages: &[String], scrapes: usize) -> usize {
+    let mut target = paths::Target::new(1, &paths::job(""));
+    paths::turn_of_blocks(&mut target, pages);
+    let mut samples = 0;
+    for step in 0..scrapes {
+        let page = &pages[pages::there_and_back(pages.len(), step)];
+        samples += black_box(target.scrape(page)).counts.scraped;
+    }
+    samples
+}
+
+/// Encodes blocks for the log; the definitions are written.
+fn block_encode(pages: &[String], scrapes: usize) -> usize {
+    let mut target = paths::Target::new(1, &paths::job(""));
+    let turn = paths::turn_of_blocks(&mut target, pages);
+    let mut encoder = paths::LogEncoder::default();
+    for blocks in &turn {
+        black_box(encoder.scrape(blocks));
+    }
+    let mut samples = 0;
+    for blocks in turn.iter().cycle().take(scrapes) {
+        black_box(encoder.scrape(blocks));
+        samples += paths::samples_in(blocks);
+    }
+    samples
+}
+
+/// Makes requests that hold one scrape of each of ten targets, as a queue that keeps up does.
+fn request_encode(pages: &[String], scrapes: usize) -> usize {
+    let config = paths::job("");
+    let turns = (0..TARGETS as u64).map(|number| {
+        let mut target = paths::Target::new(number, &config);
+        paths::turn_of_blocks(&mut target, pages)
+    });
+    let turns: Vec<_> = turns.collect();
+    let mut cache = OutgoingCache::default();
+    let requests: Vec<_> = (0..turns[0].len())
+        .map(|step| {
+            let blocks = turns.iter().flat_map(|turn| turn[step].iter().cloned());
+            paths::pieces(&mut cache, blocks.collect())
+        })
+        .collect();
+    let mut builder = RequestBuilder::default();
+    let mut samples = 0;
+    for pieces in requests.iter().cycle().take(scrapes / TARGETS) {
+        black_box(paths::request(&mut builder, pieces));
+        samples += pieces.iter().map(|piece| piece.samples).sum::<u64>();
+    }
+    samples as usize
+}
+
+fn main() {
+    // Cargo adds this to the arguments of a bench.
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| it != "--bench")
+        .collect();
+    let [path, scrapes] = arguments.as_slice() else {
+        println!("{}", PATHS.join("\n"));
+        return;
+    };
+    let scrapes = scrapes.parse().expect("a number of scrapes");
+    let pages = pages::recorded().remove(EXPORTER).expect("recorded pages");
+    let samples = match path.as_str() {
+        "repeated_scrape" => repeated_scrape(&pages, scrapes),
+        "block_encode" => block_encode(&pages, scrapes),
+        "request_encode" => request_encode(&pages, scrapes),
+        other => panic!("unknown path {other}: one of {}", PATHS.join(", ")),
+    };
+    println!("{samples}");
+}
