@@ -88,7 +88,7 @@ impl Snapshot {
 }
 
 impl JobView {
-    fn new(config: &ScrapeConfig, groups: &[Arc<TargetGroup>]) -> JobView {
+    fn new(config: &Arc<ScrapeConfig>, groups: &[Arc<TargetGroup>]) -> JobView {
         let job: Arc<str> = config.job_name.as_str().into();
         let over_limit = Pool::default().sync(config, &job, groups).over_limit;
         let mut seen = BTreeSet::new();

@@ -1,9 +1,14 @@
 //! The targets of one job: what a new discovered state adds, keeps and removes. Pure.
+//!
+//! Costs what changed: groups and targets that were there before are not built again (`memo`).
+
+mod memo;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::target::{self, Built, Target, TargetError};
+use self::memo::{Memo, Outcome};
+use super::target::{Target, TargetError, before_relabelling};
 use crate::config::scrape::ScrapeConfig;
 use crate::limits;
 use crate::model::labels::Labels;
@@ -13,6 +18,7 @@ use crate::model::target_group::TargetGroup;
 #[derive(Debug, Default)]
 pub struct Pool {
     active: BTreeMap<u64, Arc<Target>>,
+    memo: Memo,
     dropped: Vec<Arc<Labels>>,
     dropped_count: usize,
 }
@@ -53,7 +59,7 @@ impl Pool {
     /// Applies the full discovered state of the job.
     pub fn sync(
         &mut self,
-        config: &ScrapeConfig,
+        config: &Arc<ScrapeConfig>,
         job: &Arc<str>,
         groups: &[Arc<TargetGroup>],
     ) -> Sync {
@@ -61,18 +67,27 @@ impl Pool {
         let mut next: BTreeMap<u64, Arc<Target>> = BTreeMap::new();
         self.dropped.clear();
         self.dropped_count = 0;
-        for group in groups {
-            for own in &group.targets {
-                match target::build(config, job, &group.labels, own) {
-                    Ok(Built::Active(target)) => {
+        let keep = dropped_kept(config);
+        for known in self.memo.advance(config, job, groups) {
+            let group = &known.group;
+            for (own, outcome) in group.targets.iter().zip(&known.outcomes) {
+                match outcome {
+                    Outcome::Active(target) => {
                         let id = target.identity.id;
-                        next.entry(id).or_insert_with(|| self.known_as(target));
+                        let known = || known_as(self.active.get(&id), target);
+                        next.entry(id).or_insert_with(known);
                     }
-                    Ok(Built::Dropped(labels)) => self.remember_dropped(config, labels),
-                    Err(error) => {
+                    Outcome::Dropped => {
+                        self.dropped_count += 1;
+                        if self.dropped.len() < keep {
+                            let labels = before_relabelling(config, &group.labels, own);
+                            self.dropped.push(Arc::new(labels.build()));
+                        }
+                    }
+                    Outcome::Failed(error) => {
                         sync.failed += 1;
                         if sync.errors.len() < limits::TARGET_ERRORS_LOGGED_MAX {
-                            sync.errors.push(error);
+                            sync.errors.push(TargetError::clone(error));
                         }
                     }
                 }
@@ -89,31 +104,28 @@ impl Pool {
         }
         sync
     }
+}
 
-    /// The target, as it is known if it is: discovery may say more of it than it did.
-    fn known_as(&self, target: Target) -> Arc<Target> {
-        match self.active.get(&target.identity.id) {
-            Some(known) if known.discovered == target.discovered => Arc::clone(known),
-            Some(known) => Arc::new(Target {
-                identity: Arc::clone(&known.identity),
-                url: Arc::clone(&known.url),
-                ..target
-            }),
-            None => Arc::new(target),
-        }
+/// How many labels of dropped targets are remembered.
+fn dropped_kept(config: &ScrapeConfig) -> usize {
+    match config.limits.keep_dropped_targets {
+        0 => limits::DROPPED_TARGETS_KEPT_MAX,
+        written => usize::try_from(written).unwrap_or(usize::MAX),
     }
+}
 
-    fn remember_dropped(&mut self, config: &ScrapeConfig, labels: Labels) {
-        self.dropped_count += 1;
-        let written = usize::try_from(config.limits.keep_dropped_targets).unwrap_or(usize::MAX);
-        let keep = if written == 0 {
-            limits::DROPPED_TARGETS_KEPT_MAX
-        } else {
-            written
-        };
-        if self.dropped.len() < keep {
-            self.dropped.push(Arc::new(labels));
-        }
+/// The target, as it is known if it is: discovery may say more of it than it did.
+fn known_as(known: Option<&Arc<Target>>, target: &Arc<Target>) -> Arc<Target> {
+    match known {
+        Some(known) if known.discovered == target.discovered => Arc::clone(known),
+        Some(known) => Arc::new(Target {
+            identity: Arc::clone(&known.identity),
+            url: Arc::clone(&known.url),
+            discovered: Arc::clone(&target.discovered),
+            interval: target.interval,
+            timeout: target.timeout,
+        }),
+        None => Arc::clone(target),
     }
 }
 
@@ -124,3 +136,6 @@ fn missing(one: &BTreeMap<u64, Arc<Target>>, two: &BTreeMap<u64, Arc<Target>>) -
         .map(|(_, target)| Arc::clone(target))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

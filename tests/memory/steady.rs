@@ -89,6 +89,7 @@ fn append_calls(series: usize) -> Vec<usize> {
     ));
     let options = wal::Options {
         budget_bytes: 1 << 30,
+        age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: limits::RING_BYTES,
     };
