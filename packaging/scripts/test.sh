@@ -7,6 +7,7 @@ set -eu
 need_toolchain
 need prometheus prometheus 'the agent and server that narthex is compared with'
 need prometheus-node-exporter prometheus-node-exporter 'a real target'
+need nginx nginx-light 'a web server of the discovery tests'
 need dnsmasq dnsmasq-base 'the name server of the discovery tests'
 need named bind9 'another name server of the discovery tests'
 need dockerd docker.io 'the engine of the discovery tests'

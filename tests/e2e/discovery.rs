@@ -9,7 +9,7 @@ use super::support::agent::Agent;
 use super::support::http::{HttpServer, Manner, Reply, Request};
 use super::support::process::Process;
 use super::support::receiver::{Receiver, label};
-use super::support::{config, effort, target, wait};
+use super::support::{config, effort, ports, target, wait};
 
 /// Prometheus takes up to 5 s for an update.
 const UPDATE: Duration = Duration::from_secs(30);
@@ -131,6 +131,64 @@ fn an_http_source_is_asked_and_its_failures_change_nothing() {
     assert!(failures >= Some(8.0), "{failures:?}");
 
     *answer.lock() = Reply::ok("application/json", groups(&[&targets[0]]));
+    wait_for_silence(&targets[1], &targets[0]);
+    wait_for_marker(&receiver, &targets[1]);
+}
+
+/// Groups in a file that nginx serves: asked for with its entity tag, so that what did not change is
+/// not sent again; nginx away costs no target.
+#[test]
+fn groups_that_nginx_serves_are_followed() {
+    let receiver = Receiver::start();
+    let targets = targets(2);
+    let port = ports::free();
+    let job = format!(
+        "- job_name: web\n  scrape_interval: 200ms\n  http_sd_configs:\n  \
+         - {{url: 'http://127.0.0.1:{port}/targets.json', refresh_interval: 300ms}}\n"
+    );
+    let mut agent = Agent::with_config(&config(&receiver.url(), &[job]));
+    let dir = agent.dir().to_owned();
+    let folder = dir.display();
+    agent.write(
+        "nginx.conf",
+        &format!(
+            "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n\
+             events {{}}\nhttp {{\n  types {{ application/json json; }}\n  \
+             log_format status '$status';\n  access_log {folder}/access status;\n  \
+             client_body_temp_path {folder}/body;\n  proxy_temp_path {folder}/proxy;\n  \
+             fastcgi_temp_path {folder}/fastcgi;\n  uwsgi_temp_path {folder}/uwsgi;\n  \
+             scgi_temp_path {folder}/scgi;\n  \
+             server {{ listen 127.0.0.1:{port}; root {folder}; }}\n}}\n"
+        ),
+    );
+    agent.write("targets.json", &groups(&[&targets[0]]));
+    let start = || {
+        let arguments = ["-e", "stderr", "-c", &format!("{folder}/nginx.conf")];
+        let arguments = arguments.map(str::to_owned);
+        Process::start("/usr/sbin/nginx", &arguments, &dir, &dir.join("nginx.log"))
+    };
+    let mut nginx = start();
+    let answered = |status: &str| {
+        let answers = std::fs::read_to_string(dir.join("access"));
+        let answers = answers.unwrap_or_default();
+        answers.lines().filter(|own| *own == status).count()
+    };
+    wait::until_true("nginx", UPDATE, || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    agent.start();
+    wait_for_scrapes(&targets[0], 2);
+    wait::until_true("an answer without a body", UPDATE, || answered("304") >= 2);
+    assert_eq!(answered("200"), 1);
+
+    agent.write("targets.json", &groups(&[&targets[0], &targets[1]]));
+    wait_for_scrapes(&targets[1], 2);
+    nginx.kill();
+    let failures = || agent.metric("prometheus_sd_http_failures_total", "");
+    wait::until_true("refreshes that fail", UPDATE, || failures() >= Some(2.0));
+    wait_for_scrapes(&targets[1], 2);
+    agent.write("targets.json", &groups(&[&targets[0]]));
+    let _nginx = start();
     wait_for_silence(&targets[1], &targets[0]);
     wait_for_marker(&receiver, &targets[1]);
 }

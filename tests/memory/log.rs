@@ -92,14 +92,15 @@ impl Fleet {
     }
 }
 
-struct Log {
-    opened: wal::open::Opened,
-    clock: Arc<ManualClock>,
+/// A log in an empty folder, without its thread.
+pub(crate) struct Log {
+    pub(crate) opened: wal::open::Opened,
+    pub(crate) clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
 impl Log {
-    fn open() -> Log {
+    pub(crate) fn open() -> Log {
         let folder = tempfile::tempdir().expect("folder");
         let clock = Arc::new(ManualClock::new(
             Mono::from_millis(1),

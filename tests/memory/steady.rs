@@ -2,21 +2,14 @@
 //! one before must cost none per sample and none per series, on none of the three paths. Pages of
 //! 100 and of 10,000 series are compared.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use narthex::limits;
-use narthex::model::block::{EpochId, ScrapeBlock};
-use narthex::model::time::{Mono, Wall};
-use narthex::model::timeline::Epoch;
+use narthex::model::block::ScrapeBlock;
 use narthex::remote::outgoing::OutgoingCache;
 use narthex::remote::request::RequestBuilder;
-use narthex::sys::clock::{Clock, ManualClock};
-use narthex::sys::fs::RealFs;
-use narthex::telemetry::registry::Registry;
-use narthex::wal;
+use narthex::sys::clock::Clock;
 
 use crate::counting::measure;
+use crate::log::Log;
 use crate::paths::{Target, job, pieces, request};
 
 const FEW: usize = 100;
@@ -82,27 +75,9 @@ fn a_repeated_scrape_allocates_nothing_per_series() {
 }
 
 fn append_calls(series: usize) -> Vec<usize> {
-    let folder = tempfile::tempdir().expect("folder");
-    let clock = Arc::new(ManualClock::new(
-        Mono::from_millis(1),
-        Wall(1_700_000_000_000),
-    ));
-    let options = wal::Options {
-        budget_bytes: 1 << 30,
-        age_max: None,
-        sync_interval: Duration::from_secs(10),
-        ring_bytes: limits::RING_BYTES,
-    };
-    let shared = Arc::clone(&clock) as Arc<dyn Clock>;
-    let registry = Registry::default();
-    let opened = wal::open::open(folder.path(), options, Arc::new(RealFs), shared, &registry);
-    let mut opened = opened.expect("an empty folder");
-    let epoch = Epoch {
-        id: EpochId(1),
-        base_wall: clock.wall(),
-        frozen: true,
-    };
-    opened.core.put_epoch(clock.mono(), epoch);
+    let Log {
+        mut opened, clock, ..
+    } = Log::open();
     let mut next = blocks(series);
     calls(|round| {
         let block = next(round);

@@ -2,7 +2,8 @@
 //!
 //! A reader that lags decodes the same series that are being scraped. Where the writer knows a
 //! living chunk of the same contents, the reader takes that one, and so holds no text of its own.
-//! A lock, taken once per definition by either side, never per block or sample.
+//! A lock: readers take it for a definition, the writer for a definition and once a block, to count;
+//! nobody for a sample.
 
 use std::sync::Arc;
 
