@@ -248,6 +248,13 @@ fn a_real_engine_and_its_swarm_are_discovered_and_followed() {
     let polling = config(&receiver.url(), &jobs(&engine, "1s", ""));
     let mut theirs = Agent::of(Kind::Prometheus, &polling);
     theirs.start();
+    // No event tells that a task went from starting to running.
+    wait::until_true("running tasks", SOON, || {
+        let states = names(&theirs, "tasks", "__meta_dockerswarm_task_state");
+        let ended = ["shutdown", "failed", "rejected", "complete"];
+        let settled = |state: &String| state == "running" || ended.contains(&state.as_str());
+        states.len() >= 3 && states.iter().all(settled)
+    });
     // An hour: whatever is seen after the start comes from events.
     let mut own_jobs = jobs(&engine, "1h", ", match_first_network: false");
     let polled = format!(
