@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::mask::Mask;
 use super::retry_after;
 use super::transport::{Answer, HttpAnswer};
 use crate::config::remote_write::Unauthorized;
@@ -118,14 +119,16 @@ fn says_repeated(body: &[u8]) -> bool {
     REPEATED.iter().any(|words| text.contains(words))
 }
 
-/// One line for the log and the status page: what came back, control characters escaped, cut to
-/// [`limits::REMOTE_EXCERPT_CHARS`].
+/// One line for the log and the status page: what came back, secrets masked, control characters
+/// escaped, cut to [`limits::REMOTE_EXCERPT_CHARS`].
 #[must_use]
-pub fn describe(answer: &Answer) -> String {
+pub fn describe(answer: &Answer, mask: &Mask) -> String {
+    // Masked before it is cut: half a secret would not be found.
+    let shown = |text: &str| excerpt(&mask.apply(text.to_owned()));
     match answer {
-        Answer::Network(error) => excerpt(error),
+        Answer::Network(error) => shown(error),
         Answer::Http(http) => {
-            let body = excerpt(String::from_utf8_lossy(&http.body).trim());
+            let body = shown(String::from_utf8_lossy(&http.body).trim());
             match http.status {
                 200..=299 if is_page(http) => {
                     format!("HTTP {} with a web page: not a receiver", http.status)
@@ -161,6 +164,7 @@ fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::testing::config;
     use proptest::prelude::*;
 
     fn http(status: u16, body: &str) -> Answer {
@@ -173,6 +177,20 @@ mod tests {
 
     fn verdict(answer: &Answer) -> Verdict {
         judge(answer, Wall(0), Manners::default())
+    }
+
+    #[test]
+    fn a_secret_at_the_cut_is_masked_whole() {
+        let mut own = config("http://a/");
+        own.headers = vec![("X-Token".to_owned(), "HUNTER2-TOKEN".to_owned())];
+        let before = "a".repeat(limits::REMOTE_EXCERPT_CHARS - 4);
+        let answer = Answer::Http(HttpAnswer {
+            status: 401,
+            body: format!("{before}HUNTER2-TOKEN").into_bytes(),
+            ..HttpAnswer::default()
+        });
+        let line = describe(&answer, &Mask::new(&own));
+        assert!(!line.contains("HUNT"), "{line}");
     }
 
     #[test]
@@ -244,7 +262,7 @@ mod tests {
             page("text/plain", "<HTML>"),
         ] {
             assert_eq!(verdict(&answer), Verdict::Retry(None), "{answer:?}");
-            assert!(describe(&answer).contains("not a receiver"));
+            assert!(describe(&answer, &Mask::default()).contains("not a receiver"));
         }
         assert_eq!(verdict(&page("text/plain", "ok")), Verdict::Accepted);
     }
@@ -287,7 +305,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_description_is_short_and_holds_no_control_character(status in 100u16..600, body: Vec<u8>) {
-            let line = describe(&Answer::Http(HttpAnswer { status, body, ..HttpAnswer::default() }));
+            let answer = Answer::Http(HttpAnswer { status, body, ..HttpAnswer::default() });
+            let line = describe(&answer, &Mask::default());
             prop_assert!(line.chars().count() <= limits::REMOTE_EXCERPT_CHARS + 56);
             prop_assert!(!line.chars().any(char::is_control));
         }

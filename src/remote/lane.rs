@@ -238,7 +238,7 @@ impl Lane {
     }
 
     fn complain(&mut self, now: Mono, answer: &Answer, outcome: Outcome) {
-        let text = self.context.settings.mask.apply(describe(answer));
+        let text = describe(answer, &self.context.settings.mask);
         let name = &*self.context.name;
         self.context.progress.set_error(LastError {
             at: self.context.clock.wall(),

@@ -83,7 +83,7 @@ impl Lane {
         let words = match answer {
             // Such answers may echo the credentials that they refuse.
             Some(_) if refusal == Refusal::Unauthorized => format!("HTTP {status}"),
-            Some(answer) => self.context.settings.mask.apply(describe(answer)),
+            Some(answer) => describe(answer, &self.context.settings.mask),
             None => String::new(),
         };
         Circumstances {

@@ -62,7 +62,7 @@ impl Runner {
             ChunkOutcome::Skipped => {
                 metrics.metadata_failed.add(entries);
                 if let Some(suppressed) = self.state.complaint.due(now) {
-                    let answer = describe(&answer);
+                    let answer = describe(&answer, &settings.mask);
                     log::warn!(component = "remote", remote_name = &*self.context.name,
                         answer, suppressed; "the endpoint refused metadata");
                 }
