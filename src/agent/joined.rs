@@ -1,7 +1,7 @@
 //! The engines, joined: started in the order of the data, stopped in it too.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::options::RunOptions;
 use super::self_metrics::LifeMetrics;
 use super::settings::{self, Settings};
 use super::sink::LogSink;
+use super::staging;
 use super::timekeeper::{self, Change, Timekeeper};
 use super::view::{LifeStatus, Request, View};
 use crate::discovery::{self, DiscoveryEnv, DiscoveryHandle};
@@ -28,7 +29,7 @@ use crate::remote::metrics::Incoming;
 use crate::remote::rejected;
 use crate::scrape::thread::{self as scrape, ScrapeEnv, ScrapeHandle};
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::fs::RealFs;
+use crate::sys::fs::{RealFs, Storage as _};
 use crate::sys::host::hostname;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Published;
@@ -291,14 +292,35 @@ fn open_log(
     if path.join("wal").is_dir() {
         log::info!(component = "log", path = path.display().to_string(); "Found the data of a Prometheus agent; it is left alone");
     }
+    let stage_dir = stage(options)?;
+    match &stage_dir {
+        Some(dir) => {
+            log::info!(component = "log", staging_path = dir.display().to_string(); "What is delivered in time is not written to disk");
+        }
+        None => {
+            log::info!(component = "log"; "No file system in memory: everything is written to disk");
+        }
+    }
     let wal_options = wal::Options {
         budget_bytes: options.storage.bytes_max,
         age_max: options.storage.age_max,
         sync_interval: options.storage.sync_interval,
         ring_bytes: limits::RING_BYTES,
+        stage_dir,
     };
     let storage = Arc::new(RealFs);
     wal::open(path, wal_options, storage, Arc::clone(clock), registry)
+        .map_err(|error| Failure::runtime("log", error))
+}
+
+/// The folder of the log's stage.
+fn stage(options: &RunOptions) -> Result<Option<PathBuf>, Failure> {
+    let folder = wal::folder(&options.storage.path);
+    // If it cannot be made, opening the log says so.
+    if RealFs.create_dir(&folder).is_err() {
+        return Ok(None);
+    }
+    staging::choose(&options.storage.staging, &folder)
         .map_err(|error| Failure::runtime("log", error))
 }
 

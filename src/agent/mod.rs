@@ -12,6 +12,7 @@ pub mod options;
 mod self_metrics;
 pub mod settings;
 mod sink;
+mod staging;
 pub mod timekeeper;
 mod view;
 

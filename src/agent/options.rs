@@ -42,6 +42,19 @@ pub struct StorageOptions {
     pub age_max: Option<Duration>,
     /// The longest stretch that a loss of power may cost.
     pub sync_interval: Duration,
+    /// Where what is delivered in time waits before it goes to disk.
+    pub staging: Staging,
+}
+
+/// A file system in memory for what need not be on disk at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Staging {
+    /// The first of these folders that is one: the service's runtime folder, shared memory.
+    Auto(Vec<PathBuf>),
+    /// This folder.
+    In(PathBuf),
+    /// Everything goes straight to disk.
+    Off,
 }
 
 /// Rules of scraping that flags can change.

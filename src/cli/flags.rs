@@ -182,6 +182,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "How much a loss of power may cost. Shorter wears flash memory more.",
     ),
     used(
+        "storage.agent.staging-path",
+        Value,
+        "auto",
+        "Folder in a tmpfs for samples that will be delivered before they need to be on disk, which spares flash memory. auto takes $RUNTIME_DIRECTORY or /dev/shm, none writes everything to disk.",
+    ),
+    used(
         "storage.remote.flush-deadline",
         Value,
         "1m",

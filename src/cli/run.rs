@@ -1,8 +1,9 @@
 //! From given flags to the options of a run.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::agent::options::{RunOptions, ScrapeOptions, StorageOptions};
+use crate::agent::options::{RunOptions, ScrapeOptions, Staging, StorageOptions};
 use crate::model::{duration, size};
 use crate::telemetry::log::Format;
 use crate::web::WebOptions;
@@ -66,7 +67,22 @@ fn storage(given: &Given) -> Result<StorageOptions, UsageError> {
         age_max: Some(duration(given, "storage.agent.retention.max-time")?)
             .filter(|age| !age.is_zero()),
         sync_interval: duration(given, "storage.agent.sync-interval")?,
+        staging: staging(given.value("storage.agent.staging-path")),
     })
+}
+
+/// Where systemd says that files of a service may live as long as the machine runs, then where every
+/// Linux has shared memory.
+fn staging(value: &str) -> Staging {
+    match value {
+        "none" => Staging::Off,
+        "auto" => {
+            let runtime = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
+            let runtime = runtime.split(':').filter(|path| path.starts_with('/'));
+            Staging::Auto(runtime.chain(["/dev/shm"]).map(PathBuf::from).collect())
+        }
+        path => Staging::In(path.into()),
+    }
 }
 
 fn scrape(given: &Given) -> Result<ScrapeOptions, UsageError> {

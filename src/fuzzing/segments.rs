@@ -92,6 +92,7 @@ fn options() -> Options {
         age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 1000,
+        stage_dir: None,
     }
 }
 

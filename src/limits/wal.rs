@@ -31,6 +31,13 @@ pub const FRAME_AGE_MS: u64 = 1000;
 /// Pause after a failed write or sync before a new segment is tried, in milliseconds.
 pub const LOG_RETRY_MS: u64 = 10_000;
 
+/// Sync intervals that a sync waits at most while everything is delivered: five minutes with the
+/// default interval, so that a disk that died meanwhile is noticed, and flash hardly wears.
+pub const LOG_SYNC_PUT_OFF: u32 = 30;
+
+/// Bytes on the stage at which they go to their segment: memory, in two places.
+pub const LOG_STAGE_BYTES: u64 = 128 << 10;
+
 /// Every so many blocks of a target one stands alone: what damage can cost, against about 2% of the
 /// log's size.
 pub const KEY_BLOCK_INTERVAL: u32 = 32;

@@ -11,6 +11,7 @@ pub mod interfaces;
 pub mod jitter;
 pub mod mailbox;
 pub mod memory;
+pub mod memory_dir;
 pub mod published;
 pub mod signal;
 pub mod thread;

@@ -70,6 +70,8 @@ pub enum Notice {
     PositionsFailed(std::io::Error),
     /// They can again.
     PositionsStored,
+    /// The stage refused, and is not used any more.
+    StageFailed(std::io::Error),
     /// A segment went for its space before everyone had settled it.
     Dropped(Doomed),
 }
@@ -78,11 +80,10 @@ impl Core {
     /// Joins the parts; of the options the budget, the age limit and the time between syncs count.
     #[must_use]
     pub fn new(
-        log: Arc<Log>,
-        queues: Arc<Queues>,
+        (log, queues): (Arc<Log>, Arc<Queues>),
         writer: Writer,
         timeline: Published<Timeline>,
-        options: Options,
+        options: &Options,
     ) -> Core {
         Core {
             log,
@@ -140,7 +141,13 @@ impl Core {
     /// Does what is due.
     pub fn tick(&mut self, now: Mono) -> Vec<Notice> {
         let mut notices = Vec::new();
+        if self.writer.stage_dir().is_some() {
+            // Losses are stored with the positions of what they settle.
+            let hurried = self.log.losses.has_open();
+            self.writer.settle(self.queues.floor_of_all(), hurried);
+        }
         let synced = self.writer.tick(now);
+        notices.extend(self.writer.take_stage_failure().map(Notice::StageFailed));
         if let Some(failure) = self.writer.take_failure() {
             self.failing = Some(format!("cannot {}: {}", failure.action, failure.error));
             self.log.metrics.failures.failing.set(1.0);
@@ -159,8 +166,15 @@ impl Core {
     /// Positions, then segments, then memory.
     fn housekeeping(&mut self, now: Mono, notices: &mut Vec<Notice>) {
         self.last_housekeeping = now;
-        let synced = self.writer.progress().synced;
+        let Progress { synced, staged, .. } = self.writer.progress();
         notices.extend(self.store_positions(synced));
+        if let Some(dir) = self.writer.stage_dir()
+            && synced < staged
+            && !self.log.losses.has_open()
+        {
+            // A process that is killed may send again what was acknowledged since: no loss.
+            let _refused = self.queues.stage(dir, staged);
+        }
         self.queues.expire(now);
         self.truncate(notices);
         let oldest = self.log.catalog.lock().segments.first().copied();
@@ -170,8 +184,14 @@ impl Core {
             self.show_activity();
         }
         self.queues.show_segments();
-        let released = self.queues.floor().min(synced);
-        self.log.ring.lock().release(released);
+        self.log.ring.lock().release(self.releasable());
+    }
+
+    /// What the ring need not keep: what is on disk, or will be, and nobody reads any more.
+    fn releasable(&self) -> Sequence {
+        let Progress { synced, staged, .. } = self.writer.progress();
+        let delivered = self.queues.floor_of_all().min(staged);
+        self.queues.floor().min(synced.max(delivered))
     }
 
     /// Stores the positions; a notice when that begins or ceases to fail.
@@ -282,6 +302,10 @@ impl Core {
         self.writer.flush(now);
         notices.extend(self.writer.take_failure().map(Notice::Failed));
         self.housekeeping(now, &mut notices);
+        let Progress { synced, staged, .. } = self.writer.progress();
+        if synced == staged && !self.positions_failing {
+            self.writer.clear_stage();
+        }
         notices
     }
 

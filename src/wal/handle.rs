@@ -113,6 +113,19 @@ pub fn open(
     registry: &Registry,
 ) -> Result<Wal, OpenError> {
     let opened = open::open(path, options, storage, clock, registry)?;
+    if opened.unstaged_bytes > 0 {
+        log::info!(
+            component = "log", bytes = opened.unstaged_bytes;
+            "what the last run had not written to disk is put back"
+        );
+    }
+    if let Some(error) = &opened.stage_failure {
+        let error = error.to_string();
+        log::warn!(
+            component = "log", error = error.as_str();
+            "file system in memory cannot be used, everything goes straight to disk"
+        );
+    }
     if opened.damaged > 0 || opened.torn_bytes > 0 {
         log::warn!(
             component = "log", damaged = opened.damaged, torn_bytes = opened.torn_bytes;

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub segment: Arc<Gauge>,
     /// Bytes of all segments.
     pub bytes: Arc<Gauge>,
+    /// Bytes on the stage.
+    pub staged_bytes: Arc<Gauge>,
     /// What the disk refused.
     pub failures: FailureMetrics,
     /// Durations of syncs.
@@ -144,6 +146,10 @@ impl Metrics {
             segment: gauge(
                 "prometheus_tsdb_wal_segment_current",
                 "Number of the segment that the log is writing to",
+            ),
+            staged_bytes: gauge(
+                "narthex_log_staged_bytes",
+                "Bytes of frames in memory that outlive the process and are not on disk yet",
             ),
             bytes: gauge(
                 "prometheus_tsdb_wal_storage_size_bytes",

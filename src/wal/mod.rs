@@ -4,7 +4,7 @@
 //!   scrape workers          wal thread                             rw-ENDPOINT threads
 //!   Appender --blocks--> [ Core: Writer ] --> Ring (memory) ---+--> LogReader (BlockSource)
 //!                          |  frames          segments/*.seg --+        |
-//!                          |  sync                                      | settled
+//!                          |  Stage, sync                               | settled
 //!                          +- Queues: positions/*.pos <-----------------+
 //!                          +- retention: deletes segments
 //! ```
@@ -19,6 +19,7 @@ pub mod activity;
 pub mod codec;
 pub mod core;
 pub mod disk;
+pub mod due;
 pub mod error;
 pub mod format;
 pub mod frames;
@@ -35,6 +36,7 @@ pub mod recover;
 pub mod retention;
 pub mod ring;
 pub mod segment;
+pub mod stage;
 mod thread;
 pub mod writer;
 
@@ -46,5 +48,5 @@ mod tests;
 pub use self::core::LogStatus;
 pub use self::error::OpenError;
 pub use self::handle::{Appender, Queue, Registration, Wal, open};
-pub use self::open::{Options, Past};
+pub use self::open::{Options, Past, folder};
 pub use self::positions::Totals;

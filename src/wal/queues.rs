@@ -3,7 +3,7 @@
 //! Registered from any thread, served by the log's thread. One lock, held for a few instructions
 //! except while positions are written, which only registration could notice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -31,6 +31,8 @@ struct Entry {
     file_name: String,
     /// None while the disk refuses to make or to write it.
     file: Option<PositionFile>,
+    /// Its copy on the stage.
+    staged: Option<PositionFile>,
     settled: Shared<AckRanges>,
     totals: Shared<Totals>,
     /// What is stored.
@@ -129,6 +131,7 @@ impl Queues {
             entries.push(Entry {
                 file_name: file.name,
                 file: Some(positions),
+                staged: None,
                 settled: Shared::new(stored.settled.clone()),
                 totals: Shared::new(stored.totals),
                 stored,
@@ -204,6 +207,7 @@ impl Queues {
         Entry {
             file_name,
             file,
+            staged: None,
             settled: Shared::new(AckRanges::up_to(newest)),
             totals: Shared::new(Totals::default()),
             stored,
@@ -250,6 +254,33 @@ impl Queues {
         let registered = entries.iter().filter(|entry| !entry.wakes.is_empty());
         let floors = registered.map(|entry| entry.settled.with(|own| own.floor()));
         floors.min().unwrap_or(Sequence(u64::MAX))
+    }
+
+    /// Everything up to here is settled by all queues, those that are away included.
+    #[must_use]
+    pub fn floor_of_all(&self) -> Sequence {
+        let entries = self.entries.lock();
+        let floors = entries
+            .iter()
+            .map(|entry| entry.settled.with(|own| own.floor()));
+        floors.min().unwrap_or(Sequence(u64::MAX))
+    }
+
+    /// Writes the positions to the stage, none beyond `staged`.
+    ///
+    /// # Errors
+    /// When the stage refuses; the next call tries again.
+    pub fn stage(&self, dir: &Path, staged: Sequence) -> std::io::Result<()> {
+        for entry in self.entries.lock().iter_mut() {
+            let position = entry.position(staged);
+            if let Some(file) = &mut entry.staged {
+                file.store(&position)?;
+            } else {
+                let path = dir.join(&entry.file_name);
+                entry.staged = Some(PositionFile::create(&*self.log.storage, &path, &position)?);
+            }
+        }
+        Ok(())
     }
 
     /// Stores the books of losses, and the positions that changed, none beyond `synced`. The first

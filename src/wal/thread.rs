@@ -168,6 +168,13 @@ impl Shell {
                 Notice::PositionsStored => {
                     log::info!(component = "log"; "positions of queues are stored again");
                 }
+                Notice::StageFailed(error) => {
+                    let error = error.to_string();
+                    log::warn!(
+                        component = "log", error = error.as_str();
+                        "file system in memory refused, everything goes straight to disk from now on"
+                    );
+                }
                 Notice::Dropped(doomed) => log::warn!(
                     component = "log",
                     segment = doomed.segment.number,

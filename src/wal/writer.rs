@@ -13,15 +13,19 @@ use super::active::ActiveSegment;
 use super::codec::body::Bodies;
 use super::codec::definition;
 use super::codec::encoder::Encoder;
+use super::due::Due;
 use super::format::compress::{self, Deflater};
 use super::format::frame;
 use super::format::record::tag;
 use super::log::Log;
 use super::open::Options;
+use super::stage::Stage;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::time::Mono;
 use crate::model::timeline::{Epoch, Timeline};
+
+mod staging;
 
 const FRAME_AGE: Duration = Duration::from_millis(limits::FRAME_AGE_MS);
 const RETRY: Duration = Duration::from_millis(limits::LOG_RETRY_MS);
@@ -32,7 +36,9 @@ const TARGET_IDLE: Duration = Duration::from_millis(limits::LOG_TARGET_IDLE_MS);
 pub struct Progress {
     /// Last number given out.
     pub taken: Sequence,
-    /// Last block in a frame that the system has.
+    /// Last block in a frame that outlives the process: the system has it, or the stage.
+    pub staged: Sequence,
+    /// Last block in a frame of a segment's file.
     pub written: Sequence,
     /// Last block in a frame that is certainly on disk.
     pub synced: Sequence,
@@ -54,13 +60,14 @@ pub struct Writer {
     budget: u64,
     /// How old a segment may get, so that it can go when its scrapes are too old.
     segment_age_max: Option<Duration>,
-    sync_interval: Duration,
     encoder: Encoder,
     deflater: Deflater,
     bodies: Bodies,
     /// When the oldest waiting record came.
     waiting_since: Option<Mono>,
     active: Option<ActiveSegment>,
+    /// Frames go here first; none: straight to the file.
+    stage: Option<Stage>,
     next_segment: u64,
     /// When the segment was made.
     segment_since: Mono,
@@ -69,10 +76,10 @@ pub struct Writer {
     progress: Progress,
     timeline: Timeline,
     paused_until: Option<Mono>,
-    last_sync: Mono,
-    /// Something was written since the last sync.
-    unsynced: bool,
+    due: Due,
     failure: Option<Failure>,
+    /// Why there is no stage any more, since the last call.
+    stage_failure: Option<io::Error>,
     /// Blocks that left memory and never got to disk, since the last call.
     unlogged: Vec<Arc<ScrapeBlock>>,
     stored: Vec<u8>,
@@ -93,9 +100,10 @@ pub struct Beginning {
 impl Writer {
     /// A writer that begins a new segment at its first write.
     #[must_use]
-    pub fn new(log: Arc<Log>, options: Options, from: Beginning) -> Writer {
+    pub fn new(log: Arc<Log>, options: &Options, stage: Option<Stage>, from: Beginning) -> Writer {
         let progress = Progress {
             taken: from.last,
+            staged: from.last,
             written: from.last,
             synced: from.last,
         };
@@ -107,19 +115,19 @@ impl Writer {
                 .age_max
                 .map(|age| age / limits::LOG_SEGMENTS_MIN as u32),
             segment_since: Mono(0),
-            sync_interval: options.sync_interval,
             deflater: Deflater::default(),
             bodies: Bodies::default(),
             waiting_since: None,
             active: None,
+            due: Due::new(options.sync_interval, stage.is_some()),
+            stage,
             next_segment: from.next_segment,
             segment_first: from.last.next(),
             progress,
             timeline: from.timeline,
             paused_until: None,
-            last_sync: Mono(0),
-            unsynced: false,
             failure: None,
+            stage_failure: None,
             unlogged: Vec::new(),
             stored: Vec::new(),
             frame: Vec::new(),
@@ -162,18 +170,21 @@ impl Writer {
             self.encode(now, &block);
         }
         let crowded = self.log.ring.lock().is_full();
-        if crowded && self.progress.written < sequence {
+        if crowded && self.progress.staged < sequence {
             self.bodies.close();
         }
         if self.bodies.has_closed() {
             self.write(now);
+        }
+        if crowded || self.stage.as_ref().is_some_and(Stage::is_full) {
+            self.unstage(now);
         }
         self.evict();
         sequence
     }
 
     fn encode(&mut self, now: Mono, block: &Arc<ScrapeBlock>) {
-        let offset = self.active.as_ref().map_or(0, |active| active.info().end);
+        let offset = self.active.as_ref().map_or(0, ActiveSegment::end);
         let outcome = self.encoder.encode(now, offset, block, &mut self.bodies);
         if outcome.is_err() {
             self.log.metrics.too_large.inc();
@@ -231,6 +242,13 @@ impl Writer {
         self.timeline.forget_before(EpochId(kept).min(newest));
     }
 
+    /// Takes note that every queue, those that are away included, has settled everything up to
+    /// `floor`, and whether something else waits for a sync.
+    pub fn settle(&mut self, floor: Sequence, hurried: bool) {
+        self.due.settle(floor);
+        self.due.hurry(hurried);
+    }
+
     /// Does what is due: writes an old frame, syncs, tries again after a failure. True if a sync
     /// succeeded.
     pub fn tick(&mut self, now: Mono) -> bool {
@@ -244,7 +262,7 @@ impl Writer {
             self.bodies.close();
             self.write(now);
         }
-        if self.unsynced && self.last_sync + self.sync_interval <= now {
+        if self.due.at() <= now {
             self.encoder.forget_idle(now - TARGET_IDLE);
             // With the frame that is not full yet: the interval is all that a loss of power costs.
             return self.flush(now);
@@ -261,22 +279,21 @@ impl Writer {
         let frame = self
             .waiting_since
             .map_or(Mono::NEVER, |since| since + FRAME_AGE);
-        if self.unsynced {
-            return frame.min(self.last_sync + self.sync_interval);
-        }
-        frame
+        frame.min(self.due.at())
     }
 
     /// Writes and syncs everything now. True if that succeeded.
     pub fn flush(&mut self, now: Mono) -> bool {
         self.bodies.close();
         self.write(now);
-        self.paused_until.is_none() && (!self.unsynced || self.sync(now))
+        self.paused_until.is_none() && (!self.due.is_unsynced() || self.sync(now))
     }
 
     /// Writes the closed bodies as frames.
     fn write(&mut self, now: Mono) {
-        self.waiting_since = None;
+        let since = self.waiting_since.unwrap_or(now);
+        // A block that found no room in a closed body waits in the next one, since just now.
+        self.waiting_since = self.bodies.has_open().then_some(now);
         while let Some(body) = self.bodies.pop() {
             let mut header = body.header;
             header.decoded = u32::try_from(body.bytes.len()).unwrap_or(u32::MAX);
@@ -287,29 +304,32 @@ impl Writer {
                 compress::NONE
             };
             if let Err(error) = self.write_frame(now, header) {
-                self.save_frames_before();
-                self.give_up(now, "write to the log", error, RETRY);
+                self.fail_write(now, error);
                 return;
             }
             if header.span > 0 {
-                self.progress.written = header.last();
+                self.progress.staged = header.last();
             }
+            if self.stage.is_none() {
+                self.progress.written = self.progress.staged;
+            }
+            self.due.wrote(self.progress.staged, since);
         }
         if self.is_segment_done(now) {
             self.roll(now);
         }
     }
 
-    /// The segment will not be written to again: makes the frames that it has durable.
-    fn save_frames_before(&mut self) {
-        if self.active.is_none() {
-            return;
+    /// The segment will not be written to again: makes the frames that its file has durable.
+    fn fail_write(&mut self, now: Mono, error: io::Error) {
+        if self.active.is_some() {
+            if self.sync_files().is_ok() {
+                self.note_synced();
+            } else {
+                self.progress.written = self.progress.synced;
+            }
         }
-        if self.sync_files().is_ok() {
-            self.note_synced();
-        } else {
-            self.progress.written = self.progress.synced;
-        }
+        self.give_up(now, "write to the log", error, RETRY);
     }
 
     fn write_frame(&mut self, now: Mono, header: frame::FrameHeader) -> io::Result<()> {
@@ -327,11 +347,12 @@ impl Writer {
             }
         };
         self.frame.clear();
-        frame::put(&mut self.frame, header, active.info().number, &self.stored);
-        self.unsynced = true;
-        active.append(&self.frame)?;
+        frame::put(&mut self.frame, header, active.number(), &self.stored);
+        self.put_frame()?;
         let mut catalog = self.log.catalog.lock();
-        catalog.put(active.info());
+        if let Some(active) = &self.active {
+            catalog.put(active.info());
+        }
         let metrics = &self.log.metrics;
         metrics.frames.inc();
         metrics.written_bytes.add(self.frame.len() as f64);
@@ -351,7 +372,7 @@ impl Writer {
         let max = (self.budget / limits::LOG_SEGMENTS_MIN).min(limits::SEGMENT_BYTES_MAX);
         let size = self.encoder.size();
         let cheap = size.repeated * limits::SEGMENT_OVERHEAD_PARTS <= size.total;
-        let end = active.info().end;
+        let end = active.end();
         end >= max || (end >= limits::SEGMENT_BYTES_MIN && cheap)
     }
 
@@ -367,7 +388,7 @@ impl Writer {
         self.active = None;
         self.encoder.begin_segment();
         self.bodies.reset();
-        self.segment_first = self.progress.written.next();
+        self.segment_first = self.progress.staged.next();
         let mut payload = Vec::new();
         for epoch in self.timeline.iter() {
             payload.clear();
@@ -377,7 +398,10 @@ impl Writer {
     }
 
     fn sync(&mut self, now: Mono) -> bool {
-        self.last_sync = now;
+        self.due.tried(now);
+        if !self.unstage(now) {
+            return false;
+        }
         let started = self.log.clock.mono();
         let outcome = self.sync_files();
         let took = self.log.clock.mono().since(started);
@@ -398,7 +422,7 @@ impl Writer {
     }
 
     fn note_synced(&mut self) {
-        self.unsynced = false;
+        self.due.done();
         self.progress.synced = self.progress.written;
         self.log.catalog.lock().synced = self.progress.synced;
     }
@@ -417,7 +441,11 @@ impl Writer {
         if let Some(active) = self.active.take() {
             active.abandon(&self.log);
         }
-        self.unsynced = false;
+        if let Some(stage) = &mut self.stage {
+            stage.reset();
+        }
+        self.progress.staged = self.progress.written;
+        self.due.failed();
         self.waiting_since = None;
         self.bodies.reset();
     }
@@ -432,6 +460,7 @@ impl Writer {
         } else {
             self.progress.written = self.progress.taken;
         }
+        self.progress.staged = self.progress.written;
         self.begin_segment();
         for block in blocks {
             self.encode(now, &block);

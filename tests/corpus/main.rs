@@ -156,6 +156,7 @@ fn log_bytes_per_sample(pages: &[String], turns: usize) -> f64 {
         age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 1 << 20,
+        stage_dir: None,
     };
     let registry = Registry::default();
     let shared_clock = Arc::clone(&clock) as Arc<dyn Clock>;

@@ -111,6 +111,7 @@ impl Log {
             age_max: None,
             sync_interval: Duration::from_secs(10),
             ring_bytes: limits::RING_BYTES,
+            stage_dir: None,
         };
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
         let registry = Registry::default();

@@ -56,6 +56,12 @@ impl Bodies {
         !self.closed.is_empty()
     }
 
+    /// Whether there is a record that is in no closed body.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        !self.open.bytes.is_empty()
+    }
+
     /// Epoch and offset of the last block in the open body.
     #[must_use]
     pub fn context(&self) -> Option<(EpochId, i64)> {

@@ -81,6 +81,13 @@ impl LossBook {
         counter.add(samples as f64);
     }
 
+    /// Whether losses wait for the positions that settle their blocks.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        let state = self.state.lock();
+        !state.open.is_empty() || !state.held.is_empty()
+    }
+
     /// Everything lost so far.
     #[must_use]
     pub fn snapshot(&self) -> Losses {

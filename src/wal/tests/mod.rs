@@ -11,6 +11,7 @@ mod recorded;
 mod running;
 mod scene;
 mod seek;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,6 +34,9 @@ use crate::telemetry::registry::Registry;
 /// Where the simulated log is.
 const DIR: &str = "/data";
 
+/// Where its stage is.
+const STAGE: &str = "/memory/stage";
+
 /// A log on a simulated disk, and what was put into it.
 struct Sim {
     disk: SimFs,
@@ -50,6 +54,16 @@ fn options() -> Options {
         age_max: None,
         sync_interval: Duration::from_secs(10),
         ring_bytes: 4000,
+        stage_dir: None,
+    }
+}
+
+/// With a stage on the same simulated machine. It syncs nothing there, so that a power cut takes it
+/// or leaves any part of it.
+fn staged() -> Options {
+    Options {
+        stage_dir: Some(STAGE.into()),
+        ..options()
     }
 }
 
@@ -68,7 +82,7 @@ impl Sim {
             Wall(1_700_000_000_000),
         ));
         Sim {
-            opened: reopen(&disk, &clock, options),
+            opened: reopen(&disk, &clock, options.clone()),
             disk,
             clock,
             workload: Workload::new(seed, 2),
@@ -81,7 +95,7 @@ impl Sim {
     fn restart(self, disk: SimFs) -> Sim {
         drop(self.opened);
         Sim {
-            opened: reopen(&disk, &self.clock, self.options),
+            opened: reopen(&disk, &self.clock, self.options.clone()),
             disk,
             ..self
         }

@@ -16,6 +16,8 @@ enum Operation {
     Settle(usize, u8),
     /// Stop in an orderly way and open again.
     Restart,
+    /// The process dies, the machine does not.
+    Kill,
     /// Power cut.
     Crash(u64),
 }
@@ -27,6 +29,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (0..2usize, 1..60u8).prop_map(|(reader, count)| Operation::Read(reader, count)),
         3 => (0..2usize, 0..5u8).prop_map(|(queue, keep)| Operation::Settle(queue, keep)),
         1 => Just(Operation::Restart),
+        1 => Just(Operation::Kill),
         1 => any::<u64>().prop_map(Operation::Crash),
     ]
 }
@@ -92,6 +95,13 @@ impl World {
                 let disk = self.sim.disk.clone();
                 self = self.reopen(disk);
                 assert_eq!(self.sim.opened.core.status().progress.taken, taken);
+            }
+            Operation::Kill => {
+                let progress = self.sim.opened.core.status().progress;
+                self.safe.insert(self.born.next(), progress.staged);
+                let disk = self.sim.disk.clone();
+                self = self.reopen(disk);
+                assert!(self.born >= progress.staged, "it had outlived the process");
             }
             Operation::Crash(seed) => {
                 let disk = self.sim.disk.crash(*seed);
@@ -187,6 +197,12 @@ proptest! {
         let sim = check(options(), &operations);
         prop_assert!(sim.opened.core.status().failing.is_none());
     }
+
+    #[test]
+    fn a_log_with_a_stage_agrees_with_a_list(operations in prop::collection::vec(operation(), 1..60)) {
+        let sim = check(staged(), &operations);
+        prop_assert!(sim.opened.core.status().failing.is_none());
+    }
 }
 
 #[test]
@@ -194,7 +210,7 @@ fn a_full_budget_drops_the_oldest_and_counts_it() {
     let mut options = options();
     options.budget_bytes = crate::limits::LOG_BYTES_MIN;
     let registry = Registry::default();
-    let mut sim = Sim::new(5, options);
+    let mut sim = Sim::new(5, options.clone());
     let queue = sim.opened.queues.register("slow");
     let lost = sim.opened.log.metrics.lost("slow", "budget");
     let mut samples = 0;

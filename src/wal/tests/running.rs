@@ -12,6 +12,7 @@ fn running(dir: &Path, registry: &Registry) -> Wal {
         age_max: None,
         sync_interval: Duration::from_millis(20),
         ring_bytes: 20_000,
+        stage_dir: None,
     };
     let storage = Arc::new(RealFs);
     open(dir, options, storage, Arc::new(SystemClock), registry).expect("opens")
@@ -105,6 +106,7 @@ fn a_second_process_is_told_who_is_in_the_way() {
         age_max: None,
         sync_interval: Duration::ZERO,
         ring_bytes: 0,
+        stage_dir: None,
     };
     let second = open(
         dir.path(),

@@ -39,6 +39,7 @@ fn power_cuts_cost_at_most_the_sync_interval_and_the_log_opens_unattended() {
         ends.push(wait::now());
         volume.cut_power();
         scene.agent.kill();
+        scene.agent.lose_memory();
         ends.push(wait::now());
         volume.restore_power();
     }

@@ -147,6 +147,7 @@ impl Simulation {
             age_max: None,
             sync_interval: Duration::from_secs(10),
             ring_bytes: limits::RING_BYTES,
+            stage_dir: None,
         };
         let given = Arc::clone(&clock) as Arc<dyn Clock>;
         let opened = open(dir, options, Arc::new(RealFs), given, &registry).expect("opens");

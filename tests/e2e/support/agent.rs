@@ -53,6 +53,8 @@ pub(crate) struct Agent {
     pub(crate) kind: Kind,
     pub(crate) port: u16,
     dir: TempDir,
+    /// What it may keep in memory beyond its own end.
+    memory: TempDir,
     extra: Vec<String>,
     process: Option<Process>,
 }
@@ -72,6 +74,10 @@ impl Agent {
                 .prefix("e2e-")
                 .tempdir()
                 .expect("a scratch folder"),
+            memory: tempfile::Builder::new()
+                .prefix("e2e-")
+                .tempdir_in("/dev/shm")
+                .expect("a scratch folder in shared memory"),
             extra: vec!["--web.enable-lifecycle".to_owned()],
             process: None,
         };
@@ -99,6 +105,13 @@ impl Agent {
     pub(crate) fn write_config(&self, config: &str) {
         let text = config.replace("{dir}", &self.dir().display().to_string());
         self.write("agent.yml", &text);
+    }
+
+    /// Memory goes, as it does with the power; it must not run.
+    pub(crate) fn lose_memory(&self) {
+        for entry in std::fs::read_dir(self.memory.path()).expect("listed") {
+            std::fs::remove_dir_all(entry.expect("an entry").path()).expect("removed");
+        }
     }
 
     /// Replaces a file in its folder, atomically.
@@ -202,6 +215,10 @@ impl Agent {
             arguments.push(format!("--web.listen-address=127.0.0.1:{}", self.port));
         }
         arguments.push("--enable-feature=agent".to_owned());
+        if self.kind == Kind::Narthex {
+            let memory = self.memory.path().display();
+            arguments.push(format!("--storage.agent.staging-path={memory}"));
+        }
         if self.kind == Kind::Prometheus {
             // Hidden: shortens its wait before it takes up targets.
             arguments.push("--scrape.discovery-reload-interval=100ms".to_owned());
