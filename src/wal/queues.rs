@@ -305,7 +305,8 @@ impl Queues {
 
     fn store_one(&self, entry: &mut Entry, position: Position) -> std::io::Result<()> {
         match &mut entry.file {
-            Some(_) if position == entry.stored => return Ok(()),
+            // Samples of blocks that are not settled are counted again after a restart.
+            Some(_) if position.settled == entry.stored.settled => return Ok(()),
             Some(file) => {
                 let stored = file.store(&position);
                 if stored.is_err() {

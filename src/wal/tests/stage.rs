@@ -1,5 +1,6 @@
 //! What waits on the stage: a kill leaves it, a power cut may take it, and flash is spared.
 
+use super::super::positions;
 use super::*;
 use crate::model::position::AckRanges;
 use crate::sys::fs::Storage;
@@ -35,10 +36,18 @@ fn file_bytes(sim: &Sim) -> u64 {
 #[test]
 fn what_is_delivered_in_time_is_not_written_to_disk() {
     let (mut sim, settled) = begin();
+    let totals = sim.opened.queues.register("q").totals;
+    let stored = |sim: &Sim| {
+        let file = sim.disk.open(Path::new("/data/narthex/positions/q.pos"));
+        positions::newest(positions::read_slots(&*file.expect("there")).expect("readable"))
+    };
     deliver_in_time(&mut sim, &settled, 20);
+    let position = stored(&sim);
+    totals.with(|own| own.acknowledged = 4711);
     let (before, synced) = (file_bytes(&sim), sim.opened.core.status().progress.synced);
     deliver_in_time(&mut sim, &settled, 200);
     assert_eq!(file_bytes(&sim), before);
+    assert_eq!(stored(&sim), position);
     let progress = sim.opened.core.status().progress;
     assert_eq!((progress.synced, progress.written), (synced, synced));
     assert!(progress.taken.0 - progress.staged.0 <= 1, "{progress:?}");
