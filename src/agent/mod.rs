@@ -3,6 +3,7 @@
 //! The only room that knows all engines. It holds no protocol and no format.
 
 pub mod config_file;
+mod doors;
 mod endpoints;
 pub mod exit;
 mod joined;
@@ -10,6 +11,7 @@ mod life;
 mod metadata;
 pub mod options;
 mod self_metrics;
+mod service;
 pub mod settings;
 mod sink;
 pub mod timekeeper;

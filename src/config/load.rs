@@ -69,7 +69,7 @@ pub struct Loaded {
 /// All mistakes of the first file that has any.
 pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
-    let root = tree(source.file, source.text, &mut warnings)?;
+    let root = tree(source, source.file, source.text, &mut warnings)?;
     let file: Arc<str> = source.file.into();
     let main = top::read_main(&Cursor::new(&root, ""), &file)
         .map_err(|problems| fault(source.file, problems))?;
@@ -115,8 +115,13 @@ fn unreadable(file: &str, message: String) -> ConfigError {
     fault(file, problem.into())
 }
 
-/// Parses a file and joins its relative paths to its folder.
-fn tree(file: &str, text: &str, warnings: &mut Vec<String>) -> Result<Node, ConfigError> {
+/// Parses a file and finishes its paths.
+fn tree(
+    source: &Source<'_>,
+    file: &str,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Node, ConfigError> {
     let document = yaml::parse(text).map_err(|error| fault(file, error.into()))?;
     if let Some(line) = document.ignored_from {
         warnings.push(format!(
@@ -124,7 +129,17 @@ fn tree(file: &str, text: &str, warnings: &mut Vec<String>) -> Result<Node, Conf
         ));
     }
     let mut root = document.root;
-    paths::resolve(&mut root, paths::folder(file));
+    let credentials = (source.environment)(paths::CREDENTIALS);
+    let places = paths::Places {
+        folder: paths::folder(file),
+        credentials: credentials.as_deref(),
+    };
+    if paths::resolve(&mut root, places) && credentials.is_none() {
+        warnings.push(format!(
+            "{file}: ${} is not set: a service has it, with LoadCredential= in its unit",
+            paths::CREDENTIALS
+        ));
+    }
     Ok(root)
 }
 
@@ -147,7 +162,7 @@ fn further_jobs(
         for path in matching(source, pattern)? {
             let text = source.files.read(&path);
             let text = text.map_err(|error| unreadable(&path, error))?;
-            let root = tree(&path, &text, warnings)?;
+            let root = tree(source, &path, &text, warnings)?;
             let file: Arc<str> = path.as_str().into();
             let known = |name: &str| owners.get(name).cloned();
             let found = top::read_jobs_file(&Cursor::new(&root, ""), &main.global, &file, known)

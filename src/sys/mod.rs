@@ -12,6 +12,8 @@ pub mod jitter;
 pub mod mailbox;
 pub mod memory;
 pub mod published;
+pub mod pulse;
+pub mod service;
 pub mod signal;
 pub mod thread;
 pub mod usage;

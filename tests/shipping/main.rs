@@ -1,0 +1,7 @@
+//! What is shipped beside the binary: units, pages, completions, rules and dashboards fit it.
+
+#[cfg(test)]
+mod units;
+
+#[cfg(test)]
+mod tools;
