@@ -19,6 +19,8 @@ need_file /usr/share/java/zookeeper.jar libzookeeper-java 'a store for the disco
 need etcd etcd-server 'another store for the discovery tests'
 need avahi-daemon avahi-daemon 'the responder of the mDNS tests'
 need systemd-analyze systemd 'checks the unit, and hands sockets over in tests'
+need zsh zsh 'completes flags in tests'
+need fish fish 'completes flags in tests'
 need strace strace 'makes system calls fail in the fault tests'
 need xfs_io xfsprogs 'cuts the power of a file system in the fault tests'
 need mkfs.ext4 e2fsprogs 'makes file systems in the fault tests'

@@ -1,6 +1,12 @@
 //! What is shipped beside the binary: units, pages, completions, rules and dashboards fit it.
 
 #[cfg(test)]
+mod completions;
+
+#[cfg(test)]
+mod pages;
+
+#[cfg(test)]
 mod units;
 
 #[cfg(test)]
