@@ -20,9 +20,14 @@ mod view;
 use exit::ExitStatus;
 use options::RunOptions;
 
+use crate::sys::harden::harden;
+
 /// Runs the agent until it is told to stop. The log must be set up.
 #[must_use]
 pub fn run(options: RunOptions) -> ExitStatus {
+    for kept in harden() {
+        log::debug!(component = "main"; "Not given up: {kept}");
+    }
     for notice in &options.notices {
         log::warn!(component = "main"; "{notice}");
     }

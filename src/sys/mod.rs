@@ -6,6 +6,7 @@ pub mod clock;
 pub mod fs;
 #[cfg(any(test, feature = "internals"))]
 pub mod fs_sim;
+pub mod harden;
 pub mod host;
 pub mod interfaces;
 pub mod jitter;

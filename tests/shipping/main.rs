@@ -10,4 +10,7 @@ mod pages;
 mod units;
 
 #[cfg(test)]
+mod watching;
+
+#[cfg(test)]
 mod tools;
