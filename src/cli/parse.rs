@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser};
 
 use super::flags::{self, FLAGS, Flag, Role, Shape};
+use crate::model::sorting;
 
 /// What is wrong with a command line. The words are those of Prometheus, with help added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +94,7 @@ impl Given {
         let mut all: Vec<_> = own
             .map(|flag| (flag.name.to_owned(), self.values(flag.name).join(",")))
             .collect();
-        all.sort();
+        sorting::sort(&mut all);
         all
     }
 }

@@ -14,6 +14,7 @@ use super::yaml::{self, Node};
 use super::{Config, Global, paths};
 use crate::limits;
 use crate::model::labels::Labels;
+use crate::model::sorting;
 
 /// Where files come from.
 pub trait Files {
@@ -188,7 +189,7 @@ fn matching(source: &Source<'_>, pattern: &str) -> Result<Vec<String>, ConfigErr
         let most = limits::SCRAPE_CONFIG_FILES;
         return Err(retrieving(format!("more than {most} files match")));
     }
-    found.sort();
+    sorting::sort(&mut found);
     Ok(found)
 }
 

@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
 use crate::model::metadata::Family;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::wire::compress::SnappyBody;
 use crate::wire::remote_write_v1::append_metadata;
@@ -102,7 +103,7 @@ impl MetadataQueue {
             let text = (family.name.clone(), family.help.clone());
             (text, family.kind as u8, family.unit.clone())
         };
-        families.sort_by_cached_key(key);
+        sorting::sort_by_key(&mut families, key);
         families.dedup();
         self.families = families;
         self.sent = 0;

@@ -4,6 +4,8 @@
 //! that fails and loses power (`fs_sim`). Positional access only; nothing here buffers.
 //! Files are made with mode 0600, folders with 0700, and symbolic links are not followed.
 
+use crate::model::sorting;
+
 use std::fmt::Debug;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -227,7 +229,7 @@ impl Storage for RealFs {
                 entries.push(Entry { name, len });
             }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        sorting::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 
