@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Completion of narthex for bash. Flags come from the program's own help, so they are those of the
 # version that is installed.
 
