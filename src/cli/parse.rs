@@ -39,6 +39,7 @@ pub(super) enum Parsed {
     Run(Given),
     Help,
     Version,
+    Licenses,
 }
 
 /// The flags that were given, in order.
@@ -110,6 +111,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
                 return Ok(Parsed::Help);
             }
             Some(name) if name == "version" => return Ok(Parsed::Version),
+            Some(name) if name == "licenses" => return Ok(Parsed::Licenses),
             Some(name) => name,
         };
         let (flag, value) = read_flag(&name, &mut parser)?;

@@ -153,11 +153,9 @@ fn further_jobs(
     files: &mut Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<Jobs, ConfigError> {
-    let mut owners: BTreeMap<String, String> = main
-        .scrape_configs
-        .iter()
-        .map(|job| (job.job_name.clone(), "main config file".to_owned()))
-        .collect();
+    let main_jobs = main.scrape_configs.iter();
+    let mut owners: BTreeMap<String, String> =
+        sorting::map(main_jobs.map(|job| (job.job_name.clone(), "main config file".to_owned())));
     let mut jobs = Jobs::new();
     for pattern in &main.scrape_config_files {
         for path in matching(source, pattern)? {

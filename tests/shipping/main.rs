@@ -4,6 +4,9 @@
 mod completions;
 
 #[cfg(test)]
+mod configurations;
+
+#[cfg(test)]
 mod pages;
 
 #[cfg(test)]
