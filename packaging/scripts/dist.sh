@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds what is released, into dist/: a static binary and an archive for each machine, packages, a
-# list of what is inside, checksums. `dist.sh TARGET...` builds some alone.
+# list of what is inside, checksums. `dist.sh TARGET...` builds some alone; NO_BUILD=1 takes binaries
+# that are there.
 set -eu
 # shellcheck source=packaging/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -34,7 +35,7 @@ pack() {
     cp "dist/$name.bin" "dist/$name/narthex"
     cp LICENSE CHANGELOG.md packaging/config/narthex.yml packaging/man/narthex.1 \
         packaging/man/narthex.yml.5 packaging/systemd/narthex.service \
-        packaging/systemd/narthex.socket packaging/alerts/narthex.rules.yml \
+        packaging/systemd/socket/narthex.socket packaging/alerts/narthex.rules.yml \
         packaging/dashboards/narthex.json "dist/$name"
     cp packaging/openrc/narthex "dist/$name/narthex.openrc"
     cp -r packaging/completions packaging/systemd/drop-ins "dist/$name"
@@ -61,7 +62,11 @@ packages() {
 }
 for target in "$@"; do
     arch=$(arch_of "$target")
-    binary=$(build_target "$target" target)
+    if [ -n "${NO_BUILD:-}" ]; then
+        binary=target/$target/release/narthex
+    else
+        binary=$(build_target "$target" target)
+    fi
     check_binary "$binary"
     cp "$binary" "dist/narthex-linux-$arch.bin"
     build_environment "$target"

@@ -3,7 +3,8 @@
 # service.
 #
 # PREFIX (/usr) is where programs go. An existing configuration is kept. DESTDIR puts everything below
-# another root, and then no user is made and no service is touched.
+# another root, and then no user is made and no service is touched. BINARY names a program that is
+# built already.
 set -eu
 # shellcheck source=packaging/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,8 +13,8 @@ DESTDIR=${DESTDIR:-}
 PREFIX=${PREFIX:-/usr}
 BINARY=${BINARY:-target/release/narthex}
 
-need_toolchain
 if [ "$BINARY" = target/release/narthex ]; then
+    need_toolchain
     say 'building'
     cargo build --release --quiet
 fi
@@ -49,7 +50,7 @@ for service in systemd/narthex.service openrc/narthex; do
     sed "s|/usr/bin/narthex|$PREFIX/bin/narthex|" "packaging/$service" >"$scratch/${service##*/}"
 done
 put 644 "$scratch/narthex.service" /usr/lib/systemd/system/narthex.service
-put 644 packaging/systemd/narthex.socket /usr/lib/systemd/system/narthex.socket
+put 644 packaging/systemd/socket/narthex.socket /usr/lib/systemd/system/narthex.socket
 for drop_in in packaging/systemd/drop-ins/*; do
     put 644 "$drop_in" "$PREFIX/share/doc/narthex/drop-ins/${drop_in##*/}"
 done

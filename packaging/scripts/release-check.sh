@@ -202,7 +202,7 @@ step_rpm() {
     for script in $(rpm -qp --scripts "$rpm" | sed -n 's/.*using \([^)]*\)).*/\1/p'); do
         [ "$script" = /bin/sh ] || die "a script of the rpm wants $script"
     done
-    ! rpm -qpR "$rpm" | grep -Ev '^(rpmlib|shadow-utils|/bin/sh)' ||
+    ! rpm -qpR "$rpm" | grep -Ev '^(rpmlib|config|shadow-utils|/bin/sh)' ||
         die 'the rpm needs more than it should'
 }
 
@@ -226,7 +226,7 @@ step_archive() {
 
 step_make_install() {
     say 'make install'
-    make --no-print-directory install DESTDIR="$SCRATCH/dest" PREFIX=/opt/narthex
+    BINARY=$HOST make --no-print-directory install DESTDIR="$SCRATCH/dest" PREFIX=/opt/narthex
     "$SCRATCH/dest/opt/narthex/bin/narthex" --version >/dev/null
     [ -e "$SCRATCH/dest/opt/narthex/share/man/man1/narthex.1" ] || die 'no manual'
     grep -q '^ExecStart=/opt/narthex/bin/narthex' \

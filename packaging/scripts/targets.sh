@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # The targets that are shipped, and how each is built and run. Sourced after lib.sh.
 
-# The best first: rustup's own library for the target. Where it cannot be had, Debian's compiler
+# TARGETS may name fewer. The best way first: rustup's own library for the target. Where it cannot be had, Debian's compiler
 # builds the library from source with zig as C compiler and linker.
-TARGETS='x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf'
+TARGETS=${TARGETS:-x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf}
 
 # The name of Debian and Docker for a target.
 arch_of() {

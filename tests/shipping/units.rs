@@ -91,7 +91,7 @@ fn the_socket_is_understood() {
     let folder = tempfile::tempdir().expect("folder");
     unit(folder.path(), &[]);
     let socket = folder.path().join("narthex.socket");
-    std::fs::write(&socket, read("packaging/systemd/narthex.socket")).expect("write");
+    std::fs::write(&socket, read("packaging/systemd/socket/narthex.socket")).expect("write");
     assert_eq!(complaints(&socket.to_string_lossy()), Vec::<String>::new());
 }
 
