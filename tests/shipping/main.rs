@@ -1,6 +1,9 @@
 //! What is shipped beside the binary: units, pages, completions, rules and dashboards fit it.
 
 #[cfg(test)]
+mod calls;
+
+#[cfg(test)]
 mod completions;
 
 #[cfg(test)]
