@@ -2,9 +2,12 @@
 
 REMOTE_WRITE_URL ?=
 export REMOTE_WRITE_URL
+DESTDIR ?=
+PREFIX ?= /usr
+export DESTDIR PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench instructions fuzz soak release-check install
+.PHONY: help run test check bench instructions fuzz soak dist release-check install
 
 help: ## list the targets
 	@echo "narthex: a Prometheus-compatible metrics agent for small machines at the edge"
@@ -34,8 +37,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS, 60 by default; needs cargo-fuzz and
 soak: ## long fault tests, then the end-to-end tests again and again; SOAK_ROUNDS=n, 10 by default
 	@packaging/scripts/soak.sh
 
-release-check: ## the static binary as it is shipped: build it, look at it, start it
-	@packaging/scripts/release-check.sh
+dist: ## what is released, into dist/: static binaries for three machines, packages, checksums
+	@packaging/scripts/dist.sh
 
-install: ## install binary, configuration and systemd unit on this machine (root)
+release-check: ## build what is released, install, run, upgrade and purge it (root, an hour); STEPS=
+	@packaging/scripts/release-check.sh $(STEPS)
+
+install: ## install from source on this machine (root); DESTDIR=, PREFIX=/usr
 	@packaging/scripts/install.sh

@@ -13,6 +13,7 @@ mod preview;
 mod remote;
 mod scrape;
 mod server;
+mod service;
 mod stores;
 mod wal;
 
@@ -27,6 +28,7 @@ pub use self::preview::*;
 pub use self::remote::*;
 pub use self::scrape::*;
 pub use self::server::*;
+pub use self::service::*;
 pub use self::stores::*;
 pub use self::wal::*;
 

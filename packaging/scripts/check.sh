@@ -20,7 +20,7 @@ cargo test --quiet --test tidy
 
 if have shellcheck; then
     say 'scripts'
-    shellcheck -x .ci/run packaging/scripts/*.sh
+    shellcheck -x .ci/run packaging/scripts/*.sh packaging/completions/narthex.bash
 else
     say 'no shellcheck here: scripts are not checked'
 fi

@@ -97,3 +97,15 @@ debian_rust() {
     PATH="$(dirname "$compiler"):$PATH"
     have cargo
 }
+
+# tool NAME WHY: makes sure of a cargo command, installed into the folder of builds.
+tool() {
+    PATH="$ROOT/target/tools/bin:$PATH"
+    export PATH
+    have "$1" || {
+        say "installing $1 ($2)"
+        # Flags for the binary that is shipped are none for a tool.
+        env -u RUSTFLAGS cargo install --quiet --locked --root "$ROOT/target/tools" "$1" ||
+            die "$1 cannot be installed ($2): cargo install $1"
+    }
+}

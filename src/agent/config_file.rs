@@ -4,7 +4,8 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::config::error::ConfigError;
 use crate::config::load::{Files, Loaded, Source, load};
@@ -83,7 +84,7 @@ pub fn load_file(path: &str) -> Result<Configuration, ConfigFileError> {
 /// # Errors
 /// The first file that is wrong.
 pub fn check_references(loaded: &Loaded) -> Result<Vec<String>, ConfigFileError> {
-    let mut warnings = Vec::new();
+    let mut warnings = exposed_secrets(loaded);
     for reference in check::references(&loaded.config) {
         let check::Reference { owner, path, .. } = reference;
         if reference.purpose == check::Purpose::Targets {
@@ -94,6 +95,39 @@ pub fn check_references(loaded: &Loaded) -> Result<Vec<String>, ConfigFileError>
     }
     Ok(warnings)
 }
+
+/// Secrets that every user of the host can read, one sentence each.
+#[must_use]
+pub fn exposed_secrets(loaded: &Loaded) -> Vec<String> {
+    let secret = |reference: &check::Reference| {
+        matches!(
+            reference.purpose,
+            check::Purpose::Secret | check::Purpose::Key
+        )
+    };
+    let references = check::references(&loaded.config).into_iter().filter(secret);
+    let exposed = references.filter(|reference| is_exposed(&reference.path));
+    let sentence = |reference: check::Reference| {
+        format!(
+            "everybody on this host can read {}, a secret of {}: chmod o-r makes it one",
+            reference.path.display(),
+            reference.owner
+        )
+    };
+    exposed.map(sentence).collect()
+}
+
+/// Whether others than owner and group can read a file. Where container runtimes put secrets nobody
+/// else lives, and they choose the mode.
+fn is_exposed(path: &Path) -> bool {
+    let in_container = ["/run/secrets", "/var/run/secrets"];
+    let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
+    mode.is_ok_and(|mode| mode & OTHERS_READ != 0)
+        && !in_container.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Others may read.
+const OTHERS_READ: u32 = 0o004;
 
 fn check_targets(
     owner: String,
@@ -198,6 +232,19 @@ mod tests {
             "{error}"
         );
         std::fs::write(path("jobs/token"), "t").expect("write");
+        let allow = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path("jobs/token"), mode).expect("its mode");
+        };
+        allow(0o644);
+        let warnings = exposed_secrets(&loaded);
+        let exposed = format!(
+            "everybody on this host can read {}, a secret of job \"b\"",
+            path("jobs/token")
+        );
+        assert!(warnings[0].starts_with(&exposed), "{warnings:?}");
+        allow(0o640);
+        assert_eq!(exposed_secrets(&loaded), Vec::<String>::new());
         let warnings = check_references(&loaded).expect("all there");
         assert!(warnings[0].contains("jobs/targets.json") && warnings.len() == 1);
         std::fs::write(path("jobs/targets.json"), "[{\"targets\": 1}]").expect("write");

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use super::doors;
 use super::endpoints::{EndpointEnv, Endpoints};
 use super::exit::ExitStatus;
 use super::metadata::ActiveFamilies;
 use super::options::RunOptions;
 use super::self_metrics::LifeMetrics;
+use super::service::{Outlook, Service};
 use super::settings::{self, Settings};
 use super::sink::LogSink;
 use super::staging;
@@ -24,7 +26,7 @@ use crate::model::block::EpochId;
 use crate::model::time::Wall;
 use crate::model::timeline::{Epoch, EpochClock};
 use crate::net::resolve::Resolver;
-use crate::net::server::{self, ServerHandle};
+use crate::net::server::ServerHandle;
 use crate::remote::metrics::Incoming;
 use crate::remote::rejected;
 use crate::scrape::thread::{self as scrape, ScrapeEnv, ScrapeHandle};
@@ -47,6 +49,13 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    fn from_text(message: String) -> Failure {
+        Failure {
+            status: ExitStatus::Failure,
+            message,
+        }
+    }
+
     fn runtime(what: &str, error: impl std::fmt::Display) -> Failure {
         Failure {
             status: ExitStatus::Failure,
@@ -60,6 +69,7 @@ pub(super) struct Joined {
     pub(super) options: RunOptions,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signals: Receiver<Signal>,
+    pub(super) service: Service,
     pub(super) requests: Receiver<Request>,
     pub(super) life: Published<LifeStatus>,
     pub(super) metrics: LifeMetrics,
@@ -84,7 +94,7 @@ impl Joined {
         let started = clock.wall();
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
-        let listeners = bind(&options)?;
+        let listeners = doors::open(&options.listen_addresses).map_err(Failure::from_text)?;
         let settings = read_settings(&options.config_file)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
@@ -124,11 +134,16 @@ impl Joined {
             corruptions: registry.counter("prometheus_agent_corruptions_total", "", &[]),
             requests: sender,
         };
+        let mut engines = scrape.pulses();
+        engines.extend([wal.pulse(), discovery.pulse()]);
+        let outlook = Outlook::new(&view, &registry);
+        let service = Service::start(&clock, outlook, engines, options.flush_deadline);
         let web = start_web(listeners, &options, view, registry)?;
         Ok(Joined {
             options,
             clock,
             signals,
+            service,
             requests,
             life,
             metrics,
@@ -233,15 +248,6 @@ impl Joined {
 
 fn no_log() -> Failure {
     Failure::runtime("log", "its thread has ended")
-}
-
-/// Listens before anything else is touched: a second agent started by mistake ends here.
-fn bind(options: &RunOptions) -> Result<Vec<TcpListener>, Failure> {
-    let listeners = options.listen_addresses.iter().map(|address| {
-        server::bind(address)
-            .map_err(|error| Failure::runtime(&format!("cannot listen on {address}"), error))
-    });
-    listeners.collect()
 }
 
 /// What the web side shows before the agent is ready.

@@ -29,7 +29,10 @@ pub(super) fn supervise(mut joined: Joined) -> ExitStatus {
     announce(&joined);
     let mut checked = joined.clock.mono();
     loop {
-        match next(&joined) {
+        joined.service.beat.rest();
+        let event = next(&joined);
+        joined.service.beat.work();
+        match event {
             Event::Signal(Signal::Reload) => {
                 // The outcome is in the log and in the metrics.
                 let _logged = reload(&mut joined);
@@ -58,6 +61,7 @@ fn announce(joined: &Joined) {
         .metrics
         .reload_time
         .set(joined.life.load().config_loaded.as_seconds());
+    joined.service.ready();
     log::info!(component = "main", address = joined.addresses(); "Server is ready to receive web requests.");
 }
 
@@ -86,6 +90,7 @@ fn reload(joined: &mut Joined) -> Result<(), String> {
     let file = joined.options.config_file.clone();
     let shown = file.display().to_string();
     log::info!(component = "main", filename = shown.as_str(); "Loading configuration file");
+    joined.service.reloading();
     let began = joined.clock.mono();
     let read = settings::read(&file)
         .map_err(|error| format!("couldn't load configuration (--config.file={shown:?}): {error}"));
@@ -100,6 +105,7 @@ fn reload(joined: &mut Joined) -> Result<(), String> {
         applied.map_err(|error| format!("one or more errors occurred while applying the new configuration (--config.file={shown:?}): {error}"))
     });
     note_reload(joined, &result, began);
+    joined.service.ready();
     result
 }
 
@@ -151,6 +157,7 @@ fn auto_reload(joined: &mut Joined, checked: &mut Mono) {
 /// Stops in good order: what is unsent is flushed while the receivers take it.
 fn stop(joined: Joined, status: ExitStatus) -> ExitStatus {
     log::info!(component = "main"; "Stopping");
+    joined.service.stopping();
     set_readiness(&joined, Readiness::Stopping);
     let signals = joined.signals.clone();
     let wait = |flushed: &Receiver<()>| wait_for_flush(flushed, &signals);

@@ -3,6 +3,7 @@
 //! The only room that knows all engines. It holds no protocol and no format.
 
 pub mod config_file;
+mod doors;
 mod endpoints;
 pub mod exit;
 mod joined;
@@ -10,6 +11,7 @@ mod life;
 mod metadata;
 pub mod options;
 mod self_metrics;
+mod service;
 pub mod settings;
 mod sink;
 mod staging;
@@ -19,9 +21,14 @@ mod view;
 use exit::ExitStatus;
 use options::RunOptions;
 
+use crate::sys::harden::harden;
+
 /// Runs the agent until it is told to stop. The log must be set up.
 #[must_use]
 pub fn run(options: RunOptions) -> ExitStatus {
+    for kept in harden() {
+        log::debug!(component = "main"; "Not given up: {kept}");
+    }
     for notice in &options.notices {
         log::warn!(component = "main"; "{notice}");
     }

@@ -38,11 +38,13 @@ pub struct SettingsError(String);
 pub fn read(path: &Path) -> Result<Settings, SettingsError> {
     let Configuration { loaded, plan } = config_file::load_file(&path.to_string_lossy())
         .map_err(|error| SettingsError(error.to_string()))?;
+    let exposed = config_file::exposed_secrets(&loaded);
     let Loaded {
         config,
-        warnings,
+        mut warnings,
         files,
     } = loaded;
+    warnings.extend(exposed);
     let yaml = dump(&config).into();
     let digest = digest(&files);
     Ok(Settings {

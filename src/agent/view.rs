@@ -10,6 +10,7 @@ use super::endpoints::Endpoints;
 use crate::discovery::status::{Board, ProviderStatus};
 use crate::model::labels::Labels;
 use crate::model::loss::Losses;
+use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::remote;
 use crate::scrape::status::{Health as ScrapeHealth, Status, TargetEntry};
@@ -85,7 +86,7 @@ impl Backend for View {
         let counts = pools
             .iter()
             .map(|(name, pool)| (name.to_string(), pool.dropped_count as u64));
-        counts.collect()
+        sorting::map(counts)
     }
 
     fn scrape_pools(&self) -> Vec<String> {

@@ -24,6 +24,7 @@ It reads a Prometheus configuration file, scrapes and delivers by remote write.
 Flags:
   -h, --help                    Show this help.
       --version                 Show the version.
+      --licenses                Show what it is made of, with all licences.
 ";
 
 /// The text of `--help`.
@@ -98,6 +99,19 @@ pub(super) fn build_info() -> BuildInfo {
     }
 }
 
+/// What the program was built for, as the build says it or as far as it is known here.
+fn target() -> String {
+    let known = || {
+        let library = if cfg!(target_env = "musl") {
+            "musl"
+        } else {
+            "gnu"
+        };
+        format!("{}-linux-{library}", std::env::consts::ARCH)
+    };
+    option_env!("NARTHEX_TARGET").map_or_else(known, str::to_owned)
+}
+
 /// The text of `--version`, in Prometheus's shape.
 pub(super) fn version(build: &BuildInfo) -> String {
     let mut text = String::new();
@@ -111,11 +125,18 @@ pub(super) fn version(build: &BuildInfo) -> String {
     let _infallible = write!(
         text,
         "narthex, version {version} (branch: {branch}, revision: {revision})\n  \
-         build user:       {}\n  build date:       {}\n  platform:         {}/{}\n",
+         build user:       {}\n  build date:       {}\n  platform:         {}/{}\n  \
+         target:           {}\n  features:         {}\n",
         build.build_user,
         build.build_date,
         std::env::consts::OS,
         std::env::consts::ARCH,
+        target(),
+        if cfg!(feature = "mimalloc") {
+            "mimalloc"
+        } else {
+            "none"
+        },
     );
     text
 }

@@ -9,6 +9,7 @@ mod check;
 mod discover;
 mod flags;
 mod help;
+mod licenses;
 mod log;
 mod parse;
 mod receive;
@@ -88,6 +89,10 @@ fn agent_options(arguments: &[OsString], terminal: &mut Terminal<'_>) -> Next {
         }
         Ok(Parsed::Version) => {
             terminal.say(&help::version(&help::build_info()));
+            return Next::Exit(ExitStatus::Success);
+        }
+        Ok(Parsed::Licenses) => {
+            terminal.say(&licenses::text());
             return Next::Exit(ExitStatus::Success);
         }
         Err(error) => return usage(&error, terminal),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser};
 
 use super::flags::{self, FLAGS, Flag, Role, Shape};
+use crate::model::sorting;
 
 /// What is wrong with a command line. The words are those of Prometheus, with help added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,7 @@ pub(super) enum Parsed {
     Run(Given),
     Help,
     Version,
+    Licenses,
 }
 
 /// The flags that were given, in order.
@@ -93,7 +95,7 @@ impl Given {
         let mut all: Vec<_> = own
             .map(|flag| (flag.name.to_owned(), self.values(flag.name).join(",")))
             .collect();
-        all.sort();
+        sorting::sort(&mut all);
         all
     }
 }
@@ -109,6 +111,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
                 return Ok(Parsed::Help);
             }
             Some(name) if name == "version" => return Ok(Parsed::Version),
+            Some(name) if name == "licenses" => return Ok(Parsed::Licenses),
             Some(name) => name,
         };
         let (flag, value) = read_flag(&name, &mut parser)?;

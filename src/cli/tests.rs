@@ -205,6 +205,11 @@ fn the_version_has_the_shape_of_prometheus() {
     let first = format!("narthex, version {} (branch: ", env!("CARGO_PKG_VERSION"));
     assert!(out.starts_with(&first), "{out}");
     assert!(out.contains("\n  build user:       ") && out.contains("\n  platform:         linux/"));
+    let target = format!("\n  target:           {}-", std::env::consts::ARCH);
+    assert!(
+        out.contains(&target) && out.contains("\n  features:         "),
+        "{out}"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::yaml::{self, Node};
 use super::{Config, Global, paths};
 use crate::limits;
 use crate::model::labels::Labels;
+use crate::model::sorting;
 
 /// Where files come from.
 pub trait Files {
@@ -69,7 +70,7 @@ pub struct Loaded {
 /// All mistakes of the first file that has any.
 pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
-    let root = tree(source.file, source.text, &mut warnings)?;
+    let root = tree(source, source.file, source.text, &mut warnings)?;
     let file: Arc<str> = source.file.into();
     let main = top::read_main(&Cursor::new(&root, ""), &file)
         .map_err(|problems| fault(source.file, problems))?;
@@ -115,8 +116,13 @@ fn unreadable(file: &str, message: String) -> ConfigError {
     fault(file, problem.into())
 }
 
-/// Parses a file and joins its relative paths to its folder.
-fn tree(file: &str, text: &str, warnings: &mut Vec<String>) -> Result<Node, ConfigError> {
+/// Parses a file and finishes its paths.
+fn tree(
+    source: &Source<'_>,
+    file: &str,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Node, ConfigError> {
     let document = yaml::parse(text).map_err(|error| fault(file, error.into()))?;
     if let Some(line) = document.ignored_from {
         warnings.push(format!(
@@ -124,7 +130,17 @@ fn tree(file: &str, text: &str, warnings: &mut Vec<String>) -> Result<Node, Conf
         ));
     }
     let mut root = document.root;
-    paths::resolve(&mut root, paths::folder(file));
+    let credentials = (source.environment)(paths::CREDENTIALS);
+    let places = paths::Places {
+        folder: paths::folder(file),
+        credentials: credentials.as_deref(),
+    };
+    if paths::resolve(&mut root, places) && credentials.is_none() {
+        warnings.push(format!(
+            "{file}: ${} is not set: a service has it, with LoadCredential= in its unit",
+            paths::CREDENTIALS
+        ));
+    }
     Ok(root)
 }
 
@@ -137,17 +153,15 @@ fn further_jobs(
     files: &mut Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<Jobs, ConfigError> {
-    let mut owners: BTreeMap<String, String> = main
-        .scrape_configs
-        .iter()
-        .map(|job| (job.job_name.clone(), "main config file".to_owned()))
-        .collect();
+    let main_jobs = main.scrape_configs.iter();
+    let mut owners: BTreeMap<String, String> =
+        sorting::map(main_jobs.map(|job| (job.job_name.clone(), "main config file".to_owned())));
     let mut jobs = Jobs::new();
     for pattern in &main.scrape_config_files {
         for path in matching(source, pattern)? {
             let text = source.files.read(&path);
             let text = text.map_err(|error| unreadable(&path, error))?;
-            let root = tree(&path, &text, warnings)?;
+            let root = tree(source, &path, &text, warnings)?;
             let file: Arc<str> = path.as_str().into();
             let known = |name: &str| owners.get(name).cloned();
             let found = top::read_jobs_file(&Cursor::new(&root, ""), &main.global, &file, known)
@@ -173,7 +187,7 @@ fn matching(source: &Source<'_>, pattern: &str) -> Result<Vec<String>, ConfigErr
         let most = limits::SCRAPE_CONFIG_FILES;
         return Err(retrieving(format!("more than {most} files match")));
     }
-    found.sort();
+    sorting::sort(&mut found);
     Ok(found)
 }
 

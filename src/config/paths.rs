@@ -2,6 +2,9 @@
 //!
 //! Works on the tree, so that every section and every discovery mechanism gets finished paths: a
 //! key that ends in `_file`, and the lists `files`. Maps with free keys are left alone.
+//!
+//! A path that begins with `$CREDENTIALS_DIRECTORY` or `${CREDENTIALS_DIRECTORY}` lies in the folder
+//! where systemd shows a service its credentials. No other variable stands for anything.
 
 use super::yaml::{Node, Value};
 
@@ -18,11 +21,52 @@ const FREE: [&str; 9] = [
     "node_meta",
 ];
 
-/// Joins every relative path below `node` to `dir`.
-pub fn resolve(node: &mut Node, dir: &str) {
+/// The environment variable with the folder of credentials.
+pub const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// Where paths lead.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The folder of relative paths.
+    pub folder: &'a str,
+    /// The folder of credentials, if there is one.
+    pub credentials: Option<&'a str>,
+}
+
+impl Places<'_> {
+    fn path(self, text: &str) -> String {
+        match (in_credentials(text), self.credentials) {
+            (Some(rest), Some(folder)) => format!("{}{rest}", folder.trim_end_matches('/')),
+            // Stays as it is written: whoever needs the file says that it is not there.
+            (Some(_), None) => text.to_owned(),
+            (None, _) => join(self.folder, text),
+        }
+    }
+}
+
+/// What follows the folder of credentials, from the slash on, in a path that begins with it.
+#[must_use]
+pub fn in_credentials(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix('$')?;
+    let plain = rest.strip_prefix(CREDENTIALS);
+    let braced = rest.strip_prefix("{CREDENTIALS_DIRECTORY}");
+    plain.or(braced).filter(|rest| rest.starts_with('/'))
+}
+
+/// Finishes every path below `node`. True if one needs the folder of credentials.
+pub fn resolve(node: &mut Node, places: Places<'_>) -> bool {
+    let mut needed = false;
+    walk(node, &mut |text: &mut String| {
+        needed |= in_credentials(text).is_some();
+        *text = places.path(text);
+    });
+    needed
+}
+
+fn walk(node: &mut Node, finish: &mut dyn FnMut(&mut String)) {
     match &mut node.value {
         Value::Null | Value::Scalar { .. } => {}
-        Value::Sequence(items) => items.iter_mut().for_each(|item| resolve(item, dir)),
+        Value::Sequence(items) => items.iter_mut().for_each(|item| walk(item, finish)),
         Value::Mapping(entries) => {
             for (key, value) in entries {
                 let key = key.text().unwrap_or_default();
@@ -31,21 +75,19 @@ pub fn resolve(node: &mut Node, dir: &str) {
                 }
                 match &mut value.value {
                     Value::Scalar { text, .. } if key.ends_with("_file") => {
-                        *text = join(dir, text);
+                        finish(text);
                     }
                     Value::Sequence(items) if key == "files" => {
-                        items.iter_mut().for_each(|item| resolve_item(item, dir));
+                        for item in items {
+                            if let Value::Scalar { text, .. } = &mut item.value {
+                                finish(text);
+                            }
+                        }
                     }
-                    _ => resolve(value, dir),
+                    _ => walk(value, finish),
                 }
             }
         }
-    }
-}
-
-fn resolve_item(node: &mut Node, dir: &str) {
-    if let Value::Scalar { text, .. } = &mut node.value {
-        *text = join(dir, text);
     }
 }
 
@@ -110,11 +152,48 @@ mod tests {
     }
 
     #[test]
+    fn credentials_lie_where_systemd_shows_them() {
+        for (path, credentials, expected) in [
+            ("$CREDENTIALS_DIRECTORY/a", Some("/run/c"), "/run/c/a"),
+            (
+                "${CREDENTIALS_DIRECTORY}/a/b",
+                Some("/run/c/"),
+                "/run/c/a/b",
+            ),
+            ("$CREDENTIALS_DIRECTORY/a", None, "$CREDENTIALS_DIRECTORY/a"),
+            (
+                "$CREDENTIALS_DIRECTORYX/a",
+                Some("/c"),
+                "/d/$CREDENTIALS_DIRECTORYX/a",
+            ),
+            ("$HOME/a", Some("/c"), "/d/$HOME/a"),
+        ] {
+            let text =
+                format!("password_file: {path}\nlabels: {{x_file: $CREDENTIALS_DIRECTORY/y}}");
+            let mut root = parse(&text).expect("valid").root;
+            let places = Places {
+                folder: "/d",
+                credentials,
+            };
+            assert_eq!(resolve(&mut root, places), in_credentials(path).is_some());
+            let text = text.replacen(path, expected, 1);
+            assert!(
+                root.same_content(&parse(&text).expect("valid").root),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn only_keys_that_name_files_are_touched() {
         let text = "tls_config: {ca_file: ca.pem}\nfiles: [a.yml, /b.yml]\njob_name: x\n\
                     static_configs: [{labels: {a_file: b}}]\nparams: {x_file: [y]}\n";
         let mut root = parse(text).expect("valid").root;
-        resolve(&mut root, "/d");
+        let places = Places {
+            folder: "/d",
+            credentials: None,
+        };
+        assert!(!resolve(&mut root, places));
         let expected = text
             .replace("ca.pem", "/d/ca.pem")
             .replace("a.yml", "/d/a.yml");

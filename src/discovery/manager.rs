@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits;
+use crate::model::sorting;
 use crate::model::target_group::{TargetGroup, TargetSets};
 use crate::model::time::Mono;
 
@@ -253,7 +254,7 @@ impl Known {
     }
 
     fn replace(&mut self, groups: Vec<TargetGroup>) -> bool {
-        let stay: BTreeSet<String> = groups.iter().map(|group| group.source.clone()).collect();
+        let stay: BTreeSet<String> = sorting::set(groups.iter().map(|group| group.source.clone()));
         let before = self.groups.len();
         self.groups.retain(|source, _| stay.contains(source));
         let vanished = self.groups.len() != before;

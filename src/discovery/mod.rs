@@ -44,6 +44,7 @@ use crate::net::dns::resolver::ResolverSource;
 use crate::sys::clock::Clock;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Published;
+use crate::sys::pulse::Pulse;
 use crate::telemetry::registry::Registry;
 
 /// What discovery uses of the world.
@@ -73,6 +74,7 @@ pub struct DiscoveryHandle {
     sets: Published<TargetSets>,
     wake: Receiver<()>,
     board: Board,
+    pulse: Pulse,
 }
 
 /// Starts discovery with a first plan.
@@ -101,13 +103,16 @@ pub fn start(plan: Plan, env: DiscoveryEnv) -> io::Result<DiscoveryHandle> {
         wake,
         board: board.clone(),
     };
-    let thread = thread::spawn(Shell::new(hall, out, env.coalesce), channels.inboxes)?;
+    let shell = Shell::new(hall, out, env.coalesce);
+    let pulse = shell.pulse();
+    let thread = thread::spawn(shell, channels.inboxes)?;
     let handle = DiscoveryHandle {
         plans: Some(channels.plans),
         thread: Some(thread),
         sets,
         wake: woken,
         board,
+        pulse,
     };
     handle.apply(plan);
     Ok(handle)
@@ -139,6 +144,12 @@ impl DiscoveryHandle {
     #[must_use]
     pub fn board(&self) -> Board {
         self.board.clone()
+    }
+
+    /// How the discovery thread does. Providers have timeouts of their own.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Whether the thread has ended though nobody stopped it.

@@ -24,6 +24,7 @@ use crate::limits;
 use crate::model::target_group::TargetSets;
 use crate::model::time::Mono;
 use crate::sys::published::Published;
+use crate::sys::pulse::{Beat, Pulse, pulse};
 
 /// What the thread reads.
 #[derive(Debug)]
@@ -53,11 +54,14 @@ pub(super) struct Shell {
     hall: Hall,
     out: Outboxes,
     metrics: ManagerMetrics,
+    beat: Beat,
+    pulse: Pulse,
 }
 
 impl Shell {
     pub(super) fn new(hall: Hall, out: Outboxes, coalesce: Duration) -> Shell {
         let metrics = ManagerMetrics::new(&hall.context.registry);
+        let (beat, pulse) = pulse("discovery");
         Shell {
             manager: Manager::new(coalesce),
             running: Vec::new(),
@@ -66,13 +70,21 @@ impl Shell {
             hall,
             out,
             metrics,
+            beat,
+            pulse,
         }
+    }
+
+    /// How the thread does.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Runs until the channel of plans closes.
     pub(super) fn run(mut self, inboxes: &Inboxes) {
         loop {
             let now = self.hall.context.clock.mono();
+            self.beat.work();
             self.reopen(now);
             self.publish(now);
             self.note_published();
@@ -81,6 +93,7 @@ impl Shell {
                 Mono::NEVER => never(),
                 deadline => after(deadline.since(now)),
             };
+            self.beat.rest();
             select! {
                 recv(inboxes.plans) -> plan => match plan {
                     Ok(plan) => self.apply(plan),
@@ -105,6 +118,7 @@ impl Shell {
     }
 
     fn update(&mut self, id: ProviderId, update: Update) {
+        self.beat.work();
         self.metrics.received.inc();
         let now = self.hall.context.clock.mono();
         if let Err(refused) = self.manager.update(now, id, update) {
@@ -149,6 +163,7 @@ impl Shell {
 
     /// Providers of the new plan that run already go on, others are started or stopped.
     fn apply(&mut self, plan: Plan) {
+        self.beat.work();
         let now = self.hall.context.clock.mono();
         let mut old = std::mem::take(&mut self.running);
         let mut fresh = Vec::new();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::text::Text;
+use crate::model::sorting;
 
 /// Labels sorted by name, each name once. An empty value is a label like any other.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +42,7 @@ impl LabelMap {
     /// Keeps the last of several labels of the same name.
     fn from_pairs(mut pairs: Vec<(Text, Text)>) -> LabelMap {
         // Stable, so that of equal names the last stands last.
-        pairs.sort_by(|one, two| one.0.cmp(&two.0));
+        sorting::sort_by(&mut pairs, |one, two| one.0.cmp(&two.0));
         pairs.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
             if same {

@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod position;
 pub mod series;
 pub mod size;
+pub mod sorting;
 pub mod source;
 pub mod target_group;
 pub mod text;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Seen;
 use super::snapshot::{GroupView, TargetView};
 use crate::discovery::status::ProviderStatus;
+use crate::model::sorting;
 
 /// Something different.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ type TargetKey<'a> = (&'a str, usize);
 pub fn between<'a>(before: &'a Seen, after: &'a Seen) -> Vec<Change<'a>> {
     let (old, new) = (groups(before), groups(after));
     let mut changes = Vec::new();
-    let keys: BTreeSet<GroupKey<'_>> = old.keys().chain(new.keys()).copied().collect();
+    let keys: BTreeSet<GroupKey<'_>> = sorting::set(old.keys().chain(new.keys()).copied());
     for key in keys {
         let (old, new) = (old.get(&key).copied(), new.get(&key).copied());
         if old == new {
@@ -99,7 +100,7 @@ fn compare_targets<'a>(
     new: Option<&'a GroupView>,
 ) {
     let (old, new) = (targets(old), targets(new));
-    let keys: BTreeSet<TargetKey<'_>> = old.keys().chain(new.keys()).copied().collect();
+    let keys: BTreeSet<TargetKey<'_>> = sorting::set(old.keys().chain(new.keys()).copied());
     for key in keys {
         let (before, after) = (old.get(&key).copied(), new.get(&key).copied());
         if before != after {

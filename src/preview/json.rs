@@ -13,6 +13,7 @@ use super::snapshot::{Fate, JobView, TargetView};
 use crate::discovery::status::ProviderStatus;
 use crate::model::calendar::Rfc3339;
 use crate::model::labels::Labels;
+use crate::model::sorting;
 use crate::model::time::Wall;
 
 #[derive(Serialize)]
@@ -158,7 +159,7 @@ fn targets(job: &JobView) -> Vec<Target<'_>> {
 }
 
 fn target<'a>(view: &'a TargetView, source: &'a str) -> Target<'a> {
-    let map = |labels: &'a Labels| labels.iter().collect::<BTreeMap<_, _>>();
+    let map = |labels: &'a Labels| sorting::map(labels.iter());
     let (fate, url, labels, error) = match &view.fate {
         Fate::Scraped { url, labels } => ("scraped", Some(&**url), map(labels), None),
         Fate::Duplicate => ("duplicate", None, BTreeMap::new(), None),

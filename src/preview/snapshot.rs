@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::config::scrape::ScrapeConfig;
 use crate::model::labels::Labels;
+use crate::model::sorting;
 use crate::model::target_group::{LabelMap, TargetGroup, TargetSets};
 use crate::scrape::pool::Pool;
 use crate::scrape::target::{self, Built};
@@ -73,7 +74,7 @@ impl Snapshot {
             (job.job_name.clone(), JobView::new(job, groups))
         };
         Snapshot {
-            jobs: jobs.map(view).collect(),
+            jobs: sorting::map(jobs.map(view)),
         }
     }
 

@@ -25,6 +25,7 @@ use super::lane::{Lane, LaneContext, Turn};
 use super::piece::Piece;
 use crate::limits;
 use crate::model::block::ScrapeBlock;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::sys::jitter::Jitter;
 use crate::sys::thread;
@@ -209,7 +210,7 @@ impl Lanes {
                 joined.collect::<Option<Vec<_>>>()?.concat()
             }
         };
-        pieces.sort_by_key(|piece| (piece.sequence(), piece.slots.start));
+        sorting::sort_by_key(&mut pieces, |piece| (piece.sequence(), piece.slots.start));
         Some(pieces)
     }
 

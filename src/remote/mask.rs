@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::http_client::{Auth, HeaderValue};
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::config::secret::{Secret, SecretSource};
+use crate::model::sorting;
 
 /// Shorter texts are no secrets, and would be found everywhere.
 const SECRET_BYTES_MIN: usize = 4;
@@ -37,7 +38,7 @@ impl Mask {
         }
         texts.retain(|text| text.len() >= SECRET_BYTES_MIN);
         // A secret that contains another one goes first, or a part of it would stay.
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        sorting::sort_by_key(&mut texts, |text| std::cmp::Reverse(text.len()));
         Mask(texts.into_iter().map(Secret::new).collect())
     }
 

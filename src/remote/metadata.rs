@@ -4,7 +4,6 @@
 //! another beside the samples. A failed chunk is repeated with its own backoff until the next round
 //! replaces it; a refused one is skipped. Metadata is never stored: a lost round costs nothing.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::answer::Verdict;
@@ -12,14 +11,23 @@ use super::backoff::Backoff;
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
 use crate::model::metadata::Family;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::wire::compress::SnappyBody;
 use crate::wire::remote_write_v1::append_metadata;
 
 /// Knows the families of all active targets.
-pub trait MetadataSource: Send + Sync + Debug {
+pub trait MetadataSource: Send + Sync {
     /// All of them; repetitions are removed here.
     fn families(&self) -> Vec<Arc<Family>>;
+}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn MetadataSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MetadataSource")
+    }
 }
 
 /// What to do next.
@@ -102,7 +110,7 @@ impl MetadataQueue {
             let text = (family.name.clone(), family.help.clone());
             (text, family.kind as u8, family.unit.clone())
         };
-        families.sort_by_cached_key(key);
+        sorting::sort_by_key(&mut families, key);
         families.dedup();
         self.families = families;
         self.sent = 0;

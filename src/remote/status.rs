@@ -18,6 +18,12 @@ pub enum SendState {
 }
 
 impl SendState {
+    /// Whether the endpoint does not take what it is sent.
+    #[must_use]
+    pub const fn is_failing(self) -> bool {
+        matches!(self, SendState::Retrying | SendState::Holding)
+    }
+
     pub(super) fn from_number(number: u8) -> SendState {
         match number {
             1 => SendState::Sending,

@@ -2,7 +2,6 @@
 //!
 //! The real one is [`super::client`]; tests script theirs.
 
-use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,13 +32,21 @@ pub struct HttpAnswer {
 }
 
 /// Sends requests to one endpoint; shared by its shards.
-pub trait Transport: Send + Sync + Debug {
+pub trait Transport: Send + Sync {
     /// POSTs a snappy body and waits for the answer at most `timeout`. `attempt` is zero for the
     /// first time this body is sent.
     fn post(&self, body: &[u8], attempt: u32, timeout: Duration) -> Answer;
 
     /// Ends requests under way and refuses later ones; may be called from any thread.
     fn cut(&self);
+}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transport")
+    }
 }
 
 /// Makes a transport for a configuration: at start and after each reload.

@@ -11,6 +11,7 @@ use crate::model::labels::{
     Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name,
 };
 use crate::model::metadata::MetricType;
+use crate::model::sorting;
 use crate::relabel::{apply::apply, rule::NameScheme};
 
 /// Why a row fails its whole scrape, in Prometheus's words.
@@ -186,7 +187,7 @@ impl<'a> RowLabels<'a> {
             self.builder.set(name, value);
         }
         // Shortest names first, until each name is free.
-        conflicts.sort_by_key(|(name, _)| name.len());
+        sorting::sort_by_key(&mut conflicts, |(name, _)| name.len());
         for (name, value) in conflicts {
             let mut free = format!("exported_{name}");
             while has(scraped, &free) || self.builder.contains(&free) {

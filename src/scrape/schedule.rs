@@ -16,6 +16,7 @@ use super::status::{LastScrape, PoolEntry, PoolTable, TargetEntry};
 use super::target::{self, Target, TargetError};
 use super::wheel::{Handle, Wheel};
 use crate::config::scrape::ScrapeConfig;
+use crate::model::sorting;
 use crate::model::target_group::TargetSets;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
@@ -411,10 +412,8 @@ impl Schedule {
             dropped: job.pool.dropped().to_vec(),
             dropped_count: job.pool.dropped_count(),
         };
-        self.jobs
-            .iter()
-            .map(|(name, job)| (Arc::clone(name), pool(job)))
-            .collect()
+        let jobs = self.jobs.iter();
+        sorting::map(jobs.map(|(name, job)| (Arc::clone(name), pool(job))))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::scrape::ScrapeConfig;
 use crate::model::duration::{self, Pretty};
 use crate::model::labels::{Labels, LabelsBuilder};
 use crate::model::series::TargetIdentity;
+use crate::model::sorting;
 use crate::model::target_group::LabelMap;
 use crate::relabel::apply::apply;
 
@@ -251,7 +252,7 @@ fn query(config: &ScrapeConfig, labels: &LabelsBuilder) -> Vec<(String, String)>
             None => pairs.push((name.to_owned(), value.to_owned())),
         }
     }
-    pairs.sort_by(|one, two| one.0.cmp(&two.0));
+    sorting::sort_by(&mut pairs, |one, two| one.0.cmp(&two.0));
     pairs
 }
 

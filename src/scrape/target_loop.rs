@@ -22,6 +22,7 @@ use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
 use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{ABSENT, STALE, is_stale};
 
@@ -391,7 +392,7 @@ fn missing_from(old: &[Arc<KeyChunk>], new: &[Arc<KeyChunk>]) -> Vec<(u64, Box<[
     let present: HashSet<u64, FixedState> = encoded(new).iter().map(|(hash, _)| *hash).collect();
     let mut missing = encoded(old);
     missing.retain(|(hash, _)| !present.contains(hash));
-    missing.sort();
+    sorting::sort(&mut missing);
     missing.dedup();
     missing
 }

@@ -29,6 +29,7 @@ use crate::net::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::MailSender;
 use crate::sys::published::Published;
+use crate::sys::pulse::{Beat, Pulse, pulse};
 use crate::telemetry::registry::Registry;
 
 /// What the engine uses of the world.
@@ -73,6 +74,7 @@ type Configs = Vec<Arc<ScrapeConfig>>;
 pub struct ScrapeHandle {
     configs: Option<Sender<Configs>>,
     threads: Vec<JoinHandle<()>>,
+    pulses: Vec<Pulse>,
     status: Status,
 }
 
@@ -89,6 +91,12 @@ impl ScrapeHandle {
     #[must_use]
     pub fn status(&self) -> Status {
         self.status.clone()
+    }
+
+    /// How each thread of the engine does.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<Pulse> {
+        self.pulses.clone()
     }
 
     /// Whether a thread of the engine has ended though nobody stopped it.
@@ -119,7 +127,7 @@ pub fn start(configs: Configs, env: ScrapeEnv) -> io::Result<ScrapeHandle> {
         report: ReportSeries::default(),
         out_of_order_window_ms: env.out_of_order_window_ms,
     };
-    let (mut workers, mut threads) = (Vec::new(), Vec::new());
+    let (mut workers, mut threads, mut pulses) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..env.workers.max(1) {
         let worker_env = WorkerEnv {
             clock: Arc::clone(&env.clock),
@@ -131,15 +139,19 @@ pub fn start(configs: Configs, env: ScrapeEnv) -> io::Result<ScrapeHandle> {
             user_agent: env.user_agent.clone(),
             timestamp_tolerance: env.timestamp_tolerance,
         };
-        let (mailbox, thread) = worker::spawn(number, worker_env)?;
-        workers.push(mailbox);
-        threads.push(thread);
+        let spawned = worker::spawn(number, worker_env)?;
+        workers.push(spawned.mailbox);
+        threads.push(spawned.thread);
+        pulses.push(spawned.pulse);
     }
     let (sender, inbox) = bounded(1);
     let status = Status::new(PoolTable::new());
     metrics.metadata.follow(&env.registry, status.clone());
     let schedule = Schedule::new(env.clock.mono(), env.seed, workers.len());
+    let (beat, pulse) = pulse("scheduler");
+    pulses.push(pulse);
     let scheduler = Scheduler {
+        beat,
         schedule,
         workers,
         env,
@@ -153,11 +165,13 @@ pub fn start(configs: Configs, env: ScrapeEnv) -> io::Result<ScrapeHandle> {
     Ok(ScrapeHandle {
         configs: Some(sender),
         threads,
+        pulses,
         status,
     })
 }
 
 struct Scheduler {
+    beat: Beat,
     schedule: Schedule,
     workers: Vec<MailSender<Order>>,
     env: ScrapeEnv,
@@ -172,10 +186,12 @@ impl Scheduler {
         let wake = self.env.targets.1.clone();
         loop {
             let now = self.env.clock.mono();
+            self.beat.work();
             self.schedule.advance(now);
             self.deliver();
             let next = self.schedule.next_deadline();
             let wait = next.map_or(Duration::from_secs(3600), |next| next.since(now));
+            self.beat.rest();
             select! {
                 recv(inbox) -> configs => match configs {
                     Ok(configs) => self.configure(&configs),
@@ -195,6 +211,7 @@ impl Scheduler {
     }
 
     fn configure(&mut self, configs: &Configs) {
+        self.beat.work();
         self.schedule.retain(self.env.clock.mono(), configs);
         self.pools
             .retain(|name, _| configs.iter().any(|config| *config.job_name == **name));
@@ -215,6 +232,7 @@ impl Scheduler {
     }
 
     fn apply_targets(&mut self) {
+        self.beat.work();
         let sets = self.env.targets.0.load();
         let epoch = self.env.epoch.load();
         for job in self.schedule.jobs() {

@@ -34,6 +34,7 @@ use crate::sys::clock::Clock;
 use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
 use crate::sys::memory;
 use crate::sys::published::Published;
+use crate::sys::pulse::{Beat, Pulse, pulse};
 
 /// Wake-ups of the mailbox; the fetcher's tokens follow.
 const MAIL: Token = Token(0);
@@ -59,6 +60,7 @@ struct Client {
 
 struct Worker {
     env: WorkerEnv,
+    beat: Beat,
     inbox: MailReceiver<Order>,
     fetcher: Fetcher,
     decoder: BodyDecoder,
@@ -68,20 +70,27 @@ struct Worker {
     clients: HashMap<Arc<str>, Client, FixedState>,
 }
 
+/// A running worker.
+pub(super) struct Spawned {
+    pub(super) mailbox: MailSender<Order>,
+    pub(super) thread: JoinHandle<()>,
+    pub(super) pulse: Pulse,
+}
+
 /// Starts a worker.
 ///
 /// # Errors
 /// When the system gives no poll or no thread.
-pub(super) fn spawn(
-    number: usize,
-    env: WorkerEnv,
-) -> io::Result<(MailSender<Order>, JoinHandle<()>)> {
+pub(super) fn spawn(number: usize, env: WorkerEnv) -> io::Result<Spawned> {
     let poll = Poll::new()?;
     let bell = Doorbell::new(poll.registry(), MAIL)?;
     let (sender, inbox) = mailbox(&bell, limits::WORKER_MAILBOX);
     let fetcher = Fetcher::new(poll.registry(), &bell, FIRST_FETCH, env.resolver.clone())?;
+    let name = format!("scrape-{number}");
+    let (beat, pulse) = pulse(&name);
     let worker = Worker {
         env,
+        beat,
         inbox,
         fetcher,
         decoder: BodyDecoder::default(),
@@ -89,8 +98,12 @@ pub(super) fn spawn(
         targets: HashMap::with_hasher(FixedState::default()),
         clients: HashMap::with_hasher(FixedState::default()),
     };
-    let thread = crate::sys::thread::spawn(&format!("scrape-{number}"), move || worker.run(poll))?;
-    Ok((sender, thread))
+    let thread = crate::sys::thread::spawn(&name, move || worker.run(poll))?;
+    Ok(Spawned {
+        mailbox: sender,
+        thread,
+        pulse,
+    })
 }
 
 impl Worker {
@@ -98,7 +111,10 @@ impl Worker {
         let mut events = Events::with_capacity(limits::WORKER_EVENTS);
         loop {
             let wait = self.fetcher.wait(self.env.clock.mono());
-            match poll.poll(&mut events, wait) {
+            self.beat.rest();
+            let polled = poll.poll(&mut events, wait);
+            self.beat.work();
+            match polled {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     log::error!(component = "scrape manager", err = error.to_string(); "FATAL: poll failed");
@@ -133,6 +149,7 @@ impl Worker {
     }
 
     fn obey(&mut self, order: Order) {
+        self.beat.work();
         match order {
             Order::Start(start) => self.start(*start),
             Order::Configure { id, config } => self.configure(id, &config),
@@ -238,6 +255,7 @@ impl Worker {
     }
 
     fn complete(&mut self, id: u64, result: Result<Fetched, FetchError>) {
+        self.beat.work();
         let now = self.env.clock.mono();
         let Worker {
             targets,

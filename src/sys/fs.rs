@@ -4,7 +4,8 @@
 //! that fails and loses power (`fs_sim`). Positional access only; nothing here buffers.
 //! Files are made with mode 0600, folders with 0700, and symbolic links are not followed.
 
-use std::fmt::Debug;
+use crate::model::sorting;
+
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 /// A file of a [`Storage`]. May be read by one thread while another appends.
-pub trait StoredFile: Send + Sync + Debug {
+pub trait StoredFile: Send + Sync {
     /// Writes all of `bytes` at `offset`; the file grows as needed. After an error any part of
     /// it may have been written.
     ///
@@ -70,8 +71,24 @@ pub trait StoredFile: Send + Sync + Debug {
     }
 }
 
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn StoredFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredFile")
+    }
+}
+
 /// A held lock; dropping it, or the end of the process, releases it.
-pub trait HeldLock: Send + Sync + Debug {}
+pub trait HeldLock: Send + Sync {}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn HeldLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeldLock")
+    }
+}
 
 /// A name and a length, as [`Storage::list`] gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +100,7 @@ pub struct Entry {
 }
 
 /// What the log needs of a file system.
-pub trait Storage: Send + Sync + Debug {
+pub trait Storage: Send + Sync {
     /// Makes a folder and those above it; no error if it is there.
     ///
     /// # Errors
@@ -138,6 +155,14 @@ pub trait Storage: Send + Sync + Debug {
     /// # Errors
     /// `WouldBlock` if another process has it, else whatever the system reports.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn HeldLock>>;
+}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Storage")
+    }
 }
 
 /// The file system of the host.
@@ -227,7 +252,7 @@ impl Storage for RealFs {
                 entries.push(Entry { name, len });
             }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        sorting::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod fs;
 #[cfg(any(test, feature = "internals"))]
 pub mod fs_sim;
+pub mod harden;
 pub mod host;
 pub mod interfaces;
 pub mod jitter;
@@ -13,6 +14,8 @@ pub mod mailbox;
 pub mod memory;
 pub mod memory_dir;
 pub mod published;
+pub mod pulse;
+pub mod service;
 pub mod signal;
 pub mod thread;
 pub mod usage;

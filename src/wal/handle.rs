@@ -25,6 +25,7 @@ use crate::model::timeline::{Epoch, Timeline};
 use crate::sys::clock::Clock;
 use crate::sys::fs::{HeldLock, Storage};
 use crate::sys::published::{Published, Shared};
+use crate::sys::pulse::{Pulse, pulse};
 use crate::sys::thread::spawn;
 use crate::telemetry::registry::Registry;
 
@@ -40,6 +41,7 @@ pub struct Wal {
     past: Past,
     status: Published<LogStatus>,
     thread: JoinHandle<()>,
+    pulse: Pulse,
     _lock: Box<dyn HeldLock>,
 }
 
@@ -137,7 +139,9 @@ pub fn open(
     // Full: the sender waits; epochs are rare.
     let (epochs_tx, epochs) = bounded(limits::LOG_COMMANDS);
     let status = Published::new(opened.core.status());
+    let (beat, pulse) = pulse("wal");
     let shell = Shell {
+        beat,
         core: opened.core,
         blocks,
         epochs,
@@ -156,6 +160,7 @@ pub fn open(
         past: opened.past,
         status,
         thread,
+        pulse,
         _lock: opened.lock,
     })
 }
@@ -229,6 +234,12 @@ impl Wal {
     #[must_use]
     pub fn status(&self) -> Published<LogStatus> {
         self.status.clone()
+    }
+
+    /// How the thread does.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Whether the thread runs. It ends early only by a panic.

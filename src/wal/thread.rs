@@ -23,6 +23,7 @@ use crate::sys::published::Published;
 use std::sync::Arc;
 
 use crate::sys::clock::Clock;
+use crate::sys::pulse::Beat;
 
 /// Time between two publications of the status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,6 +38,7 @@ pub(super) enum Blocks {
 /// Everything the thread works with.
 #[derive(Debug)]
 pub(super) struct Shell {
+    pub(super) beat: Beat,
     pub(super) core: Core,
     pub(super) blocks: Receiver<Blocks>,
     pub(super) epochs: Receiver<Epoch>,
@@ -59,7 +61,9 @@ impl Shell {
     /// Runs until the handle is gone.
     pub(super) fn run(mut self) {
         loop {
+            self.beat.rest();
             let event = self.wait();
+            self.beat.work();
             let now = self.clock.mono();
             match event {
                 Event::Blocks(blocks) => self.take(now, blocks),
@@ -115,6 +119,7 @@ impl Shell {
     }
 
     fn append(&mut self, now: Mono, blocks: Blocks) {
+        self.beat.work();
         match blocks {
             Blocks::One(block) => {
                 self.core.append(now, block);

@@ -12,6 +12,7 @@ use crate::http::server::response::Response;
 use crate::model::calendar::{self, Rfc3339};
 use crate::model::duration::Pretty;
 use crate::model::metadata::Family;
+use crate::model::sorting;
 
 use super::Site;
 use super::backend::{ActiveTarget, DroppedTarget};
@@ -59,12 +60,16 @@ pub(super) fn targets(site: &Site, head: &RequestHead) -> Response {
     if wants("active") {
         active = site.backend.active_targets();
         active.retain(|target| in_pool(&target.scrape_pool));
-        active.sort_by(|one, two| one.scrape_pool.cmp(&two.scrape_pool));
+        sorting::sort_by(&mut active, |one, two| {
+            one.scrape_pool.cmp(&two.scrape_pool)
+        });
     }
     if wants("dropped") {
         dropped = site.backend.dropped_targets();
         dropped.retain(|target| in_pool(&target.scrape_pool));
-        dropped.sort_by(|one, two| one.scrape_pool.cmp(&two.scrape_pool));
+        sorting::sort_by(&mut dropped, |one, two| {
+            one.scrape_pool.cmp(&two.scrape_pool)
+        });
     }
     json::success(Targets {
         active_targets: active
@@ -111,7 +116,7 @@ struct ScrapePools {
 
 pub(super) fn scrape_pools(site: &Site, _head: &RequestHead) -> Response {
     let mut scrape_pools = site.backend.scrape_pools();
-    scrape_pools.sort();
+    sorting::sort(&mut scrape_pools);
     json::success(ScrapePools { scrape_pools })
 }
 
@@ -215,7 +220,7 @@ pub(super) fn metadata(site: &Site, head: &RequestHead) -> Response {
         }
     }
     let shown = families.into_iter().take(limit.unwrap_or(usize::MAX));
-    json::success(shown.collect::<BTreeMap<_, _>>())
+    json::success(sorting::map(shown))
 }
 
 /// A parameter that must be a number if it is there; negative ones mean no limit.

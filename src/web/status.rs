@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::http::server::request::RequestHead;
 use crate::http::server::response::Response;
 use crate::model::calendar::{self, Rfc3339};
+use crate::model::sorting;
 use crate::model::time::Wall;
 
 use super::backend::DiscoveryStatus;
@@ -79,7 +80,7 @@ pub(super) fn config(site: &Site, _head: &RequestHead) -> Response {
 
 pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
     let flags = site.options.flags.iter();
-    let map: BTreeMap<&str, &str> = flags.map(|(name, value)| (&**name, &**value)).collect();
+    let map: BTreeMap<&str, &str> = sorting::map(flags.map(|(name, value)| (&**name, &**value)));
     json::success(map)
 }
 
@@ -172,9 +173,9 @@ pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
         ("admin", false),
         ("lifecycle", site.options.enable_lifecycle),
     ];
-    let features: BTreeMap<&str, BTreeMap<&str, bool>> = BTreeMap::from([
-        ("api", BTreeMap::from(api)),
-        ("prometheus", BTreeMap::from([("agent_mode", true)])),
+    let features: BTreeMap<&str, BTreeMap<&str, bool>> = sorting::map([
+        ("api", sorting::map(api)),
+        ("prometheus", sorting::map([("agent_mode", true)])),
     ]);
     json::success(features)
 }

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::model::calendar::Rfc3339;
 use crate::model::duration::Pretty;
 use crate::model::size;
+use crate::model::sorting;
 use crate::model::time::Wall;
 
 use super::Site;
@@ -247,7 +248,9 @@ impl Html {
 
     fn targets(&mut self, site: &Site) {
         let mut targets = site.backend.active_targets();
-        targets.sort_by(|one, two| one.scrape_pool.cmp(&two.scrape_pool));
+        sorting::sort_by(&mut targets, |one, two| {
+            one.scrape_pool.cmp(&two.scrape_pool)
+        });
         let count = |health| {
             targets
                 .iter()

@@ -1,5 +1,6 @@
 //! Start, readiness, stop, and what must not be done twice.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -49,6 +50,42 @@ fn life_cycle_requests_need_the_flag_and_the_method() {
     let answer = client::request(open.port, "PUT", "/-/quit").expect("an answer");
     assert_eq!(answer.status, 200);
     assert_eq!(open.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn what_the_agent_never_needs_it_gives_up() {
+    let ledger = Ledger::start(1, 5);
+    let mut agent = Agent::with_config(&format!("scrape_configs:\n{}", ledger.job("j", "200ms")));
+    if agent.kind.is_excused("it keeps it") {
+        return;
+    }
+    agent.start();
+    ledger.wait_for(3);
+    let proc = |file: &str, agent: &mut Agent| {
+        let path = format!("/proc/{}/{file}", agent.pid());
+        std::fs::read_to_string(path).expect("a running process")
+    };
+    let limits = proc("limits", &mut agent);
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("a line").split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{limits}");
+    let status = proc("status", &mut agent);
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    assert!(status.contains("CapAmb:\t0000000000000000"), "{status}");
+    assert!(status.contains("Umask:\t0077"), "{status}");
+    // None of its files can be read by others, whoever started it.
+    let mut files = Vec::new();
+    collect(&agent.data(), &mut files);
+    assert!(!files.is_empty());
+    for (_, path) in files {
+        let mode = std::fs::metadata(&path)
+            .expect("a file")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{path:?}: {mode:o}");
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ mod sd_differential;
 #[cfg(test)]
 mod self_metrics;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod stores;
 #[cfg(test)]
 mod support;

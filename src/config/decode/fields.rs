@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Cursor, Decoded};
 use crate::config::error::{Problem, ProblemKind, Problems};
 use crate::config::yaml::{Node, Value};
+use crate::model::sorting;
 
 /// One key of a mapping that is being read.
 #[derive(Debug)]
@@ -187,7 +188,7 @@ impl<'n> Fields<'n> {
             let at = self.at.key(field.name, field.key);
             problems.push(at.problem(ProblemKind::Shape, message));
         }
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        sorting::sort_by_key(&mut problems, |problem| (problem.line, problem.column));
         Problems::check(problems)
     }
 }

@@ -21,6 +21,17 @@ fn loaded(text: &str) -> Result<Loaded, ConfigError> {
     })
 }
 
+#[test]
+fn a_path_of_a_credential_without_credentials_is_warned_of() {
+    let text = "remote_write: [{url: 'http://x', basic_auth: {username: u, \
+                password_file: $CREDENTIALS_DIRECTORY/p}}]\n";
+    let warnings = loaded(text).expect("sound").warnings;
+    assert!(
+        warnings[0].contains("$CREDENTIALS_DIRECTORY is not set"),
+        "{warnings:?}"
+    );
+}
+
 fn config(text: &str) -> Config {
     loaded(text)
         .unwrap_or_else(|error| panic!("{error}"))

@@ -7,6 +7,7 @@ use super::global::{self, GlobalSection, non_zero};
 use super::{discovery, http_client, protocols, relabel};
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::{EscapingScheme, ScrapeConfig, ScrapeLimits, ScrapeProtocol};
+use crate::model::sorting;
 use crate::relabel::rule::NameScheme;
 
 /// Reads a job.
@@ -182,7 +183,7 @@ fn params(at: &Cursor<'_>) -> Decoded<Vec<(String, Vec<String>)>> {
     for (name, values) in at.entries("url.Values")? {
         params.push((name, values.strings()?));
     }
-    params.sort();
+    sorting::sort(&mut params);
     Ok(params)
 }
 

@@ -43,7 +43,7 @@ pub struct ProviderSpec {
 }
 
 /// One entry of a discovery section, valid and with its defaults.
-pub trait ProviderConfig: SameConfig + Debug + Send + Sync {
+pub trait ProviderConfig: SameConfig + Send + Sync {
     /// Makes the provider. Called again after a pause if it fails.
     ///
     /// # Errors
@@ -53,6 +53,14 @@ pub trait ProviderConfig: SameConfig + Debug + Send + Sync {
     /// Whether it only reads local files, so that a start may wait a moment for its groups.
     fn prompt(&self) -> bool {
         false
+    }
+}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn ProviderConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProviderConfig")
     }
 }
 
@@ -131,7 +139,7 @@ impl Opened {
 pub type ProviderError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A provider that polls.
-pub trait Refresh: Send + Debug {
+pub trait Refresh: Send {
     /// All groups as of now; nothing when they are the same as last time. May block as long as it
     /// looks after [`Outlet::stopped`] or is interrupted.
     ///
@@ -146,14 +154,30 @@ pub trait Refresh: Send + Debug {
     }
 }
 
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn Refresh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Refresh")
+    }
+}
+
 /// A provider that has its own rhythm: inotify, long polls, streams.
-pub trait Watch: Send + Debug {
+pub trait Watch: Send {
     /// Watches and sends updates until the outlet is stopped. Called again after a pause when it
     /// fails or panics; what it sent stays.
     ///
     /// # Errors
     /// Whatever ended the watching.
     fn run(&mut self, outlet: &Outlet) -> Result<(), ProviderError>;
+}
+
+// Not a supertrait: that would put what every implementation could show into the program, and nothing
+// shows it.
+impl std::fmt::Debug for dyn Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What a peer says, made fit for an error: one line, not too long.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::{Loss, LossKey, LossReason, Losses, OTHER};
 use crate::bytes::cursor::{Cursor, put_string, put_zigzag};
 use crate::bytes::varint;
+use crate::model::sorting;
 use crate::model::time::Wall;
 
 /// Bytes that a line takes at most beside its names: two lengths, reason, three numbers.
@@ -57,7 +58,7 @@ fn put_lines(
     mut lines: Vec<(LossKey, Loss)>,
     max: usize,
 ) -> Vec<(LossKey, Loss)> {
-    lines.sort_by_key(|(_, loss)| Reverse(loss.samples));
+    sorting::sort_by_key(&mut lines, |(_, loss)| Reverse(loss.samples));
     lines.retain(|(key, loss)| {
         let fits = out.len() + line_bytes(key) <= max;
         if fits {

@@ -13,6 +13,7 @@ use super::name::DomainName;
 use super::questions::Questions;
 use super::service::{Prefer, Service};
 use crate::limits;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::sys::jitter::Jitter;
 
@@ -111,7 +112,7 @@ impl Link {
             return 0;
         }
         // In the order in which they lead to one another: whom a service needs stands behind it.
-        records.sort_by_key(|record| record.data.kind());
+        sorting::sort_by_key(&mut records, |record| record.data.kind());
         let spread = Spread::draw(jitter);
         let (mut refused, mut news) = (0, false);
         for record in records {

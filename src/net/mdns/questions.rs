@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::message::Question;
 use crate::limits;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::sys::jitter::Jitter;
 
@@ -76,7 +77,7 @@ impl Questions {
         self.asked_at
             .retain(|_, asked| now.since(*asked) < PAUSE_MIN);
         let open = self.open.iter().filter(|(_, open)| open.next <= now);
-        let mut due: BTreeSet<&Question> = open.map(|(question, _)| question).collect();
+        let mut due: BTreeSet<&Question> = sorting::set(open.map(|(question, _)| question));
         due.extend(&self.extra);
         let due = due
             .into_iter()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::model::calendar::Rfc3339;
 use crate::model::float;
+use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{is_absent, is_stale};
 use crate::remote::piece::Piece;
@@ -117,7 +118,7 @@ fn put(out: &mut Vec<u8>, entry: &Entry) -> bool {
 fn decoded(labels: &[u8]) -> BTreeMap<String, String> {
     let series = prompb::TimeSeries::decode(labels).unwrap_or_default();
     let labels = series.labels.into_iter();
-    labels.map(|label| (label.name, label.value)).collect()
+    sorting::map(labels.map(|label| (label.name, label.value)))
 }
 
 fn text(value: f64) -> String {

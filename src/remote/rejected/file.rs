@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::entry::Entry;
 use crate::limits;
 use crate::model::file_name;
+use crate::model::sorting;
 use crate::sys::fs::{Storage, StoredFile};
 
 const SUFFIX: &str = ".jsonl";
@@ -113,7 +114,7 @@ pub fn read(storage: &dyn Storage, dir: &Path) -> io::Result<Vec<Entry>> {
     let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
     names.retain(|name| name.trim_end_matches(OLDER).ends_with(SUFFIX));
     // The older file of a pair first.
-    names.sort_by_key(|name| {
+    sorting::sort_by_key(&mut names, |name| {
         let own = name.trim_end_matches(OLDER).to_owned();
         (own, !name.ends_with(OLDER))
     });

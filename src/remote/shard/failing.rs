@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use super::searching::Because;
 use super::{Outcome, Shard};
 use crate::limits;
+use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::remote::batch::{Batch, Half, Trial};
 use crate::remote::piece::Piece;
@@ -185,7 +186,7 @@ impl Shard {
     fn take_independent(&mut self, group: usize) -> Option<Piece> {
         let lane = |piece: &Piece| piece.item.block.series.lane();
         let before = self.work.iter().take(group).flat_map(|own| &own.pieces);
-        let mut seen: BTreeSet<u64> = before.map(lane).collect();
+        let mut seen: BTreeSet<u64> = sorting::set(before.map(lane));
         for index in group..self.work.len() {
             let pieces = &mut self.work[index].pieces;
             let free = pieces.iter().position(|piece| seen.insert(lane(piece)));

@@ -12,6 +12,7 @@ use super::folder::{Folder, SegmentFile};
 use super::scan::{Bad, Frame};
 use crate::limits;
 use crate::model::block::Sequence;
+use crate::model::sorting;
 use crate::wal::codec::decoder::Decoder;
 use crate::wal::codec::measure::Measured;
 
@@ -159,7 +160,7 @@ impl Continuity {
     ) {
         let (first, last) = (frame.header.first, frame.header.last());
         let mut heads: Vec<u64> = measured.heads.iter().map(|own| own.sequence.0).collect();
-        heads.sort_unstable();
+        sorting::sort(&mut heads);
         let headless = gaps(first.0, last.0.min(self.stop.0.saturating_sub(1)), &heads);
         let lost = |own: &Sequence| *own < self.stop && !read.contains(&own.0);
         let lost = measured.heads.iter().filter(|head| lost(&head.sequence));

@@ -8,6 +8,7 @@ pub(crate) mod effort;
 pub(crate) mod http;
 pub(crate) mod kube;
 pub(crate) mod ledger;
+pub(crate) mod manager;
 pub(crate) mod netns;
 pub(crate) mod ports;
 pub(crate) mod process;

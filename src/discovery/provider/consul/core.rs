@@ -20,6 +20,7 @@ use super::client::QueryError;
 use super::turn::Turn;
 use crate::discovery::targets::TooMuch;
 use crate::limits;
+use crate::model::sorting;
 use crate::model::target_group::TargetGroup;
 use crate::model::time::Mono;
 use crate::sys::jitter::Jitter;
@@ -324,7 +325,7 @@ impl Core {
         let wanted = listed
             .iter()
             .filter(|(name, tags)| config.wants(name, tags));
-        let mut names: BTreeSet<Arc<str>> = wanted.map(|(name, _)| Arc::from(name)).collect();
+        let mut names: BTreeSet<Arc<str>> = sorting::set(wanted.map(|(name, _)| Arc::from(name)));
         self.left_out = names.len().saturating_sub(limits::SD_CONSUL_SERVICES);
         while names.len() > limits::SD_CONSUL_SERVICES {
             names.pop_last();

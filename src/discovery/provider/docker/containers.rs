@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::super::docker_engine::networks::NetworkLabels;
 use super::{PREFIX, Rules};
 use crate::discovery::targets::{TargetList, TooMuch, add_all, host_port, or_default};
+use crate::model::sorting;
 use crate::model::target_group::{LabelMap, TargetGroup};
 
 /// A container, as `/containers/json` lists it.
@@ -75,10 +76,11 @@ pub(super) fn group_from(
     networks: &NetworkLabels,
     rules: &Rules,
 ) -> Result<TargetGroup, TooMuch> {
-    let by_id: BTreeMap<&str, &Container> = containers
-        .iter()
-        .map(|container| (container.id.as_str(), container))
-        .collect();
+    let by_id: BTreeMap<&str, &Container> = sorting::map(
+        containers
+            .iter()
+            .map(|container| (container.id.as_str(), container)),
+    );
     let mut targets = TargetList::default();
     for container in containers {
         let Some(name) = container.names.first() else {

@@ -11,7 +11,6 @@
 //! [`limits::SD_EVENTS_SILENCE`], the pause after a failure. Stops when: the client is shut down,
 //! or the engine is dropped during a pause.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::super::ProviderContext;
 use crate::discovery::outlet::LogLimit;
 use crate::limits;
+use crate::model::sorting;
 use crate::net::blocking::{Client, ClientError, Request, is_silence};
 use crate::sys::clock::Clock;
 use crate::sys::jitter::Jitter;
@@ -45,7 +45,7 @@ const CHANGES: [&str; 12] = [
 
 /// The query that asks for events of these kinds of objects.
 pub(super) fn query(kinds: &[&str]) -> String {
-    let filters = BTreeMap::from([("event", &CHANGES[..]), ("type", kinds)]);
+    let filters = sorting::map([("event", &CHANGES[..]), ("type", kinds)]);
     format!("filters={}", super::escaped_json(&filters))
 }
 

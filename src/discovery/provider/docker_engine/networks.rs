@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{Engine, EngineError};
 use crate::discovery::targets::{add_all, or_default};
+use crate::model::sorting;
 use crate::model::target_group::LabelMap;
 
 /// A network, as `/networks` lists it.
@@ -60,7 +61,7 @@ impl NetworkLabels {
             (network.id.clone(), labels)
         };
         NetworkLabels {
-            by_id: networks.iter().map(labelled).collect(),
+            by_id: sorting::map(networks.iter().map(labelled)),
             none: LabelMap::new(),
         }
     }

@@ -13,6 +13,7 @@ use super::nodes::Node;
 use super::services::{PublishedPort, Service};
 use super::{Found, PREFIX, set};
 use crate::discovery::targets::{TooMuch, add_all, host_port, or_default};
+use crate::model::sorting;
 use crate::model::target_group::LabelMap;
 
 /// A task, as `/tasks` lists it.
@@ -109,8 +110,8 @@ impl Swarm {
             (one.id.clone(), (one.labels(), address))
         };
         Swarm {
-            services: services.iter().map(service).collect(),
-            nodes: nodes.iter().map(node).collect(),
+            services: sorting::map(services.iter().map(service)),
+            nodes: sorting::map(nodes.iter().map(node)),
             networks,
         }
     }

@@ -8,6 +8,7 @@
 use super::value::{self, Format};
 use super::wire::{Header, Page, Range, Said};
 use crate::discovery::keyed::{Gathered, Keyed, TooMuch};
+use crate::model::sorting;
 
 /// The keys below one prefix.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Keys {
     /// Nothing is known yet. Prefixes that lie inside others are not read twice.
     pub(super) fn new(prefixes: &[String], format: Format) -> Keys {
         let mut prefixes = prefixes.to_vec();
-        prefixes.sort_unstable();
+        sorting::sort(&mut prefixes);
         prefixes.dedup();
         let mut outer: Vec<&String> = Vec::new();
         for prefix in &prefixes {
@@ -64,7 +65,7 @@ impl Keys {
             seen: 0,
         });
         let watched = watched.collect();
-        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+        sorting::sort_by_key(&mut prefixes, |prefix| std::cmp::Reverse(prefix.len()));
         Keys {
             prefixes,
             watched,

@@ -140,7 +140,7 @@ impl Shape {
 }
 
 fn shape(text: &str) -> Result<Shape, String> {
-    serde_json::from_str(text).map_err(told)
+    serde_json::from_slice(text.as_bytes()).map_err(told)
 }
 
 /// A single target.
@@ -161,7 +161,7 @@ fn json(text: &str) -> Result<Vec<LabelMap>, String> {
         let group = group::from_json(text.as_bytes()).map_err(told)?;
         return Ok(unfolded(group));
     }
-    let single: Single = serde_json::from_str(text).map_err(told)?;
+    let single: Single = serde_json::from_slice(text.as_bytes()).map_err(told)?;
     let labels = single.labels.unwrap_or_default();
     if labels.contains_key("") {
         return Err("\"\" is not a valid label name".to_owned());
@@ -194,7 +194,7 @@ struct Record {
 }
 
 fn skydns(key: &str, text: &str) -> Result<Vec<LabelMap>, String> {
-    let record: Record = serde_json::from_str(text).map_err(told)?;
+    let record: Record = serde_json::from_slice(text.as_bytes()).map_err(told)?;
     if record.host.is_empty() {
         return Err("record has no host".to_owned());
     }

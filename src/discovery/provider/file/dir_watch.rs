@@ -17,6 +17,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::limits;
+use crate::model::sorting;
 
 /// Something happened in a folder.
 #[derive(Debug)]
@@ -59,10 +60,11 @@ impl DirWatch {
         };
         DirWatch {
             watcher: notify::recommended_watcher(move |event| funnel.pour(event)),
-            folders: folders
-                .into_iter()
-                .map(|folder| (folder, Folder::default()))
-                .collect(),
+            folders: sorting::map(
+                folders
+                    .into_iter()
+                    .map(|folder| (folder, Folder::default())),
+            ),
             events,
         }
     }

@@ -10,6 +10,7 @@ use super::kubeconfig::{self, KubeConfigError};
 use crate::config::http_client::{Auth, HttpClientConfig, TextSource, TlsConfig};
 use crate::config::secret::{Secret, SecretSource};
 use crate::limits;
+use crate::model::sorting;
 use crate::net::secrets::{FileError, read_bounded};
 
 /// Where Kubernetes mounts the service account of a pod.
@@ -89,7 +90,7 @@ impl Access {
         if config.namespaces.own {
             namespaces.push(own_namespace(&around.service_account)?);
         }
-        namespaces.sort();
+        sorting::sort(&mut namespaces);
         namespaces.dedup();
         Ok(Access {
             server: Secret::new(server.trim_end_matches('/')),

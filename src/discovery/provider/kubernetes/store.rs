@@ -19,6 +19,7 @@ use super::resource::{Kind, Watched};
 use super::role;
 use crate::discovery::manager::Update;
 use crate::limits;
+use crate::model::sorting;
 use crate::model::target_group::TargetGroup;
 use crate::model::text::Text;
 
@@ -310,9 +311,7 @@ impl Store {
     fn everything(&mut self) -> Option<Update> {
         self.dirty.clear();
         let keys = self.objects.of(self.primary).map(Object::meta);
-        self.dirty = keys
-            .map(|meta| (meta.namespace.clone(), meta.name.clone()))
-            .collect();
+        self.dirty = sorting::set(keys.map(|meta| (meta.namespace.clone(), meta.name.clone())));
         let groups = self.changed();
         self.over = self.targets > limits::SD_TARGETS_PER_PROVIDER;
         Some(Update::Full(groups))

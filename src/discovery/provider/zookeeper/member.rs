@@ -98,7 +98,7 @@ impl Endpoint {
     }
 
     fn read(&mut self, value: &RawValue) -> Result<(), serde_json::Error> {
-        let fields = serde_json::from_str::<Option<Fields>>(value.get())?;
+        let fields = serde_json::from_slice::<Option<Fields>>(value.get().as_bytes())?;
         for (name, value) in fields.unwrap_or_default().0 {
             self.field(&name.to_ascii_lowercase(), &value)?;
         }
@@ -120,7 +120,7 @@ fn additional(
     value: &RawValue,
     endpoints: &mut BTreeMap<String, Endpoint>,
 ) -> Result<(), serde_json::Error> {
-    let fields = serde_json::from_str::<Option<Fields>>(value.get())?;
+    let fields = serde_json::from_slice::<Option<Fields>>(value.get().as_bytes())?;
     for (name, value) in fields.unwrap_or_default().0 {
         let mut endpoint = Endpoint::default();
         endpoint.read(&value)?;
@@ -134,7 +134,7 @@ fn update<'v, T: Deserialize<'v>>(
     value: &'v RawValue,
     place: &mut T,
 ) -> Result<(), serde_json::Error> {
-    if let Some(value) = serde_json::from_str::<Option<T>>(value.get())? {
+    if let Some(value) = serde_json::from_slice::<Option<T>>(value.get().as_bytes())? {
         *place = value;
     }
     Ok(())
@@ -152,7 +152,7 @@ fn read(
             .take(limits::STORE_QUOTE_CHARS)
             .collect::<String>()
     };
-    let fields = serde_json::from_str::<Option<Fields>>(&text).map_err(told)?;
+    let fields = serde_json::from_slice::<Option<Fields>>(text.as_bytes()).map_err(told)?;
     for (name, value) in fields.unwrap_or_default().0 {
         let name = name.to_ascii_lowercase();
         take(&name, &value).map_err(|error| format!("{name}: {}", told(error)))?;

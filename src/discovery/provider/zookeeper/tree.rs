@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::wire::{Answer, Change, Code, Question, What};
 use crate::discovery::keyed::{Entry, Keyed, TooMuch};
 use crate::limits;
+use crate::model::sorting;
 use crate::model::target_group::LabelMap;
 
 /// Reads the data of a node: the labels of a target, or why there are none.
@@ -228,7 +229,7 @@ impl Tree {
         }
         self.enter(path)?;
         let reading = self.reading;
-        let names: BTreeSet<String> = names.into_iter().filter(|name| is_name(name)).collect();
+        let names: BTreeSet<String> = sorting::set(names.into_iter().filter(|name| is_name(name)));
         let node = self.nodes.entry(path.to_owned()).or_default();
         let old = std::mem::replace(&mut node.children, names.clone());
         for gone in old.difference(&names) {
@@ -292,7 +293,7 @@ impl Tree {
 /// Without paths that lie inside others, sorted.
 fn outermost(roots: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
-    let sorted: BTreeSet<&String> = roots.iter().collect();
+    let sorted: BTreeSet<&String> = sorting::set(roots);
     for root in sorted {
         let inside = |outer: &String| {
             let rest = root.strip_prefix(outer.as_str());

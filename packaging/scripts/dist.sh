@@ -1,0 +1,85 @@
+#!/bin/sh
+# Builds what is released, into dist/: a static binary and an archive for each machine, packages, a
+# list of what is inside, checksums. `dist.sh TARGET...` builds some alone; NO_BUILD=1 takes binaries
+# that are there.
+set -eu
+# shellcheck source=packaging/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=packaging/scripts/targets.sh
+. "$(dirname "$0")/targets.sh"
+
+# The budget of the design, in bytes.
+MOST=6291456
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+need_toolchain
+need file file 'says what a binary is'
+need readelf binutils 'looks into binaries'
+mkdir -p dist
+
+# check_binary FILE: static, without an interpreter, small enough.
+check_binary() {
+    file -b "$1" | grep -Eq 'static-pie linked|statically linked' || die "$1 is not static"
+    ! readelf -d "$1" | grep -q NEEDED || die "$1 needs shared libraries"
+    ! readelf -lW "$1" | grep -q INTERP || die "$1 needs an interpreter"
+    bytes=$(stat -c %s "$1")
+    say "$1: $bytes bytes, $(file -b "$1" | grep -Eo 'static[a-z-]* linked')"
+    [ "$bytes" -le "$MOST" ] || die "$1 is larger than $MOST bytes"
+}
+
+# pack ARCH: the archive that packaging/install.sh takes.
+pack() {
+    name=narthex-linux-$1
+    rm -rf "dist/$name"
+    mkdir -p "dist/$name"
+    cp "dist/$name.bin" "dist/$name/narthex"
+    cp LICENSE CHANGELOG.md packaging/config/narthex.yml packaging/man/narthex.1 \
+        packaging/man/narthex.yml.5 packaging/systemd/narthex.service \
+        packaging/systemd/socket/narthex.socket packaging/alerts/narthex.rules.yml \
+        packaging/dashboards/narthex.json "dist/$name"
+    cp packaging/openrc/narthex "dist/$name/narthex.openrc"
+    cp -r packaging/completions packaging/systemd/drop-ins "dist/$name"
+    # The same bytes whoever packs it, and whenever.
+    tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
+        -C dist -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
+    rm -rf "dist/$name"
+    mv "dist/$name.bin" "dist/$name"
+}
+
+# packages TARGET: deb and rpm of a binary that was built.
+packages() {
+    target=$1
+    tool cargo-deb 'makes the deb'
+    tool cargo-generate-rpm 'makes the rpm'
+    # Both look for the binary in the folder of builds.
+    cargo deb --quiet --no-build --no-strip --target "$target" --output dist/
+    cargo generate-rpm --target "$target" --output dist/ --source-date "$SOURCE_DATE_EPOCH"
+}
+
+[ $# -gt 0 ] || {
+    # shellcheck disable=SC2086
+    set -- $TARGETS
+}
+for target in "$@"; do
+    arch=$(arch_of "$target")
+    if [ -n "${NO_BUILD:-}" ]; then
+        binary=target/$target/release/narthex
+    else
+        binary=$(build_target "$target" target)
+    fi
+    check_binary "$binary"
+    cp "$binary" "dist/narthex-linux-$arch.bin"
+    build_environment "$target"
+    pack "$arch"
+    packages "$target"
+done
+
+say 'what is inside'
+tool cargo-cyclonedx 'lists what is inside'
+cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx
+mv narthex.cdx.json dist/
+
+cp packaging/install.sh dist/
+(cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS)
+say "narthex $VERSION is in dist/"
+cat dist/SHA256SUMS

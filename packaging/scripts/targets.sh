@@ -1,0 +1,104 @@
+# shellcheck shell=sh
+# The targets that are shipped, and how each is built and run. Sourced after lib.sh.
+
+# TARGETS may name fewer. The best way first: rustup's own library for the target. Where it cannot be had, Debian's compiler
+# builds the library from source with zig as C compiler and linker.
+TARGETS=${TARGETS:-x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf}
+
+# The name of Debian and Docker for a target.
+arch_of() {
+    case $1 in
+    x86_64-*) echo amd64 ;;
+    aarch64-*) echo arm64 ;;
+    armv7-*) echo arm ;;
+    *) die "no such target: $1 (known: $TARGETS)" ;;
+    esac
+}
+
+# The words before a foreign program that run it here; none for one of our own.
+runner_of() {
+    case $1 in
+    "$(uname -m)"-*) ;;
+    aarch64-*) echo qemu-aarch64-static ;;
+    armv7-*) echo qemu-arm-static ;;
+    x86_64-*) echo qemu-x86_64-static ;;
+    esac
+}
+
+# rust_flags SOURCE: flags that make builds of one source equal wherever they are made, and small.
+# Frame pointers shorten the tables for unwinding by more than they add to the code.
+rust_flags() {
+    echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
+        "-C force-frame-pointers=yes -C link-arg=-Wl,--build-id=none"
+}
+
+# Flags for a linker that is not zig's. rustup brings lld, which makes one function of those that came
+# out equal; `relr` packs relocations, and musl 1.2.4 is the first to know it.
+linker_flags() {
+    lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
+    if [ -x "$lld/ld.lld" ]; then
+        echo "-C link-arg=-fuse-ld=lld -C link-arg=-B$lld -C link-arg=-Wl,--icf=all"
+    fi
+    echo "-C link-arg=-Wl,-z,pack-relative-relocs"
+}
+
+# What --version says of the build. Without git, or with changes, there is no revision to name.
+build_environment() {
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+    NARTHEX_REVISION=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+    [ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] ||
+        NARTHEX_REVISION=$NARTHEX_REVISION-changed
+    NARTHEX_BUILD_DATE=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+    NARTHEX_TARGET=$1
+    export SOURCE_DATE_EPOCH NARTHEX_REVISION NARTHEX_BUILD_DATE NARTHEX_TARGET
+}
+
+# zig as a C compiler, from PyPI, in the folder of builds.
+need_zig() {
+    ZIG=$ROOT/target/zig/bin
+    if [ ! -x "$ZIG/cargo-zigbuild" ]; then
+        python3 -m venv --help >/dev/null 2>&1 || install_packages 'fetches zig' python3-venv ||
+            die 'python3-venv is missing: it fetches zig, the C compiler for other machines'
+        python3 -m venv "$ROOT/target/zig"
+        "$ZIG/pip" install -q ziglang==0.15.1 cargo-zigbuild==0.24.1 ||
+            die 'zig cannot be fetched from PyPI: pip install ziglang cargo-zigbuild'
+    fi
+}
+
+# build_target TARGET FOLDER: the stripped binary, with FOLDER as the folder of builds; its path is
+# printed last.
+build_target() {
+    target=$1
+    folder=$2
+    build_environment "$target"
+    RUSTFLAGS=$(rust_flags "$ROOT")
+    export RUSTFLAGS
+    if have rustup && rustup target add "$target" >/dev/null 2>&1; then
+        if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then
+            have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
+                die 'no musl-gcc: install musl-tools and try again'
+            say "building $target with rustup's library and musl-gcc" >&2
+            RUSTFLAGS="$RUSTFLAGS $(linker_flags | tr '\n' ' ')"
+            cargo build --release --locked --target "$target" --target-dir "$folder" >&2
+        else
+            need_zig
+            say "building $target with rustup's library and zig" >&2
+            PATH="$ZIG:$PATH" cargo zigbuild --release --locked --target "$target" \
+                --target-dir "$folder" >&2
+        fi
+    else
+        need_zig
+        say "rustup has no $target here: building its library from source, with Debian's compiler" >&2
+        dpkg -s cargo-web rust-web-src >/dev/null 2>&1 ||
+            install_packages 'the Rust compiler and the source of its library' \
+                rustc-web cargo-web rust-web-src ||
+            die "neither rustup's library for $target nor Debian's rust-web-src can be had"
+        debian=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')")
+        # An unwinding library comes from zig; rustc's own objects for musl are not there.
+        PATH="$ZIG:$debian:$PATH" RUSTC_BOOTSTRAP=1 \
+            RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no" \
+            cargo zigbuild --release --locked -Zbuild-std=std,panic_unwind --target "$target" \
+            --target-dir "$folder" >&2
+    fi
+    echo "$folder/$target/release/narthex"
+}
