@@ -32,7 +32,6 @@ use crate::net::fetch::{BodyDecoder, FetchError, Fetched, Fetcher};
 use crate::net::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
-use crate::sys::memory;
 use crate::sys::published::Published;
 
 /// Wake-ups of the mailbox; the fetcher's tokens follow.
@@ -62,8 +61,6 @@ struct Worker {
     inbox: MailReceiver<Order>,
     fetcher: Fetcher,
     decoder: BodyDecoder,
-    /// Bytes of bodies let go since memory was last given back.
-    freed: usize,
     targets: HashMap<u64, Assigned, FixedState>,
     clients: HashMap<Arc<str>, Client, FixedState>,
 }
@@ -85,7 +82,6 @@ pub(super) fn spawn(
         inbox,
         fetcher,
         decoder: BodyDecoder::default(),
-        freed: 0,
         targets: HashMap::with_hasher(FixedState::default()),
         clients: HashMap::with_hasher(FixedState::default()),
     };
@@ -117,7 +113,6 @@ impl Worker {
             while let Some((id, result)) = self.fetcher.completed() {
                 self.complete(id, result);
             }
-            self.give_back();
         }
     }
 
@@ -251,21 +246,12 @@ impl Worker {
         let blocks = contained(assigned, decoder, now, env, |assigned, decoder| {
             assigned.complete(result.as_ref(), decoder, now, &env.metrics)
         });
-        self.freed += decoder.release();
+        decoder.release();
         if let Ok(fetched) = result {
             self.fetcher.recycle(fetched);
         }
         // Last: the log may make us wait, and large bodies are not kept meanwhile.
         self.deliver(blocks);
-    }
-
-    /// Lets the system have what large bodies took.
-    fn give_back(&mut self) {
-        self.freed += self.fetcher.take_freed();
-        if self.freed >= limits::GIVE_BACK_BYTES {
-            self.freed = 0;
-            memory::give_back();
-        }
     }
 
     fn deliver(&self, blocks: Vec<ScrapeBlock>) {
