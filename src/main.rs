@@ -2,15 +2,10 @@
 
 use std::process::ExitCode;
 
-use narthex::sys::memory::Allocator;
-
-#[cfg(feature = "mimalloc")]
-use mimalloc::MiMalloc as Small;
-#[cfg(not(feature = "mimalloc"))]
-use std::alloc::System as Small;
+use narthex::sys::memory::{Allocator, Heap};
 
 #[global_allocator]
-static ALLOCATOR: Allocator<Small> = Allocator::new(Small);
+static ALLOCATOR: Allocator<Heap> = Allocator::new(Heap);
 
 fn main() -> ExitCode {
     narthex::cli::main()

@@ -5,6 +5,7 @@
 pub mod config_file;
 mod endpoints;
 pub mod exit;
+mod housekeeping;
 mod joined;
 mod life;
 mod metadata;
@@ -18,14 +19,18 @@ mod view;
 use exit::ExitStatus;
 use options::RunOptions;
 
+use crate::sys::memory::{self, ProgramPages};
+
 /// Runs the agent until it is told to stop. The log must be set up.
 #[must_use]
 pub fn run(options: RunOptions) -> ExitStatus {
+    memory::refuse_huge_pages();
+    let program = ProgramPages::cut();
     for notice in &options.notices {
         log::warn!(component = "main"; "{notice}");
     }
     match joined::Joined::start(options) {
-        Ok(joined) => life::supervise(joined),
+        Ok(joined) => life::supervise(joined, &program),
         Err(failure) => {
             log::error!(component = "main", err = failure.message.as_str(); "Cannot start");
             failure.status

@@ -48,7 +48,8 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Allocator<S> {
         // SAFETY: the block came from where its layout says, and the caller gives it up.
         unsafe {
             if large::is_large(layout) {
-                large::give_back(block, layout.size());
+                // If the system will not have it, it stays, unused.
+                let _given = large::give_back(block, layout.size());
             } else {
                 self.0.dealloc(block, layout);
             }
@@ -81,9 +82,9 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Allocator<S> {
 mod tests {
     use super::*;
     use crate::limits;
-    use std::alloc::System;
+    use crate::sys::memory::Heap;
 
-    const ALLOCATOR: Allocator<System> = Allocator::new(System);
+    const ALLOCATOR: Allocator<Heap> = Allocator::new(Heap);
     const LARGE: usize = limits::LARGE_BLOCK_BYTES;
 
     /// A block that remembers its layout.

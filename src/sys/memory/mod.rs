@@ -1,42 +1,34 @@
 //! Memory: where it comes from, and how it goes back to the system.
 //!
-//! What is large ([`limits::LARGE_BLOCK_BYTES`]) comes from the system and goes back to it the
-//! moment it is freed, whichever thread does so and whatever happens next ([`Allocator`]). What is
-//! small is the business of the allocator below.
+//! What is large ([`limits::LARGE_BLOCK_BYTES`](crate::limits::LARGE_BLOCK_BYTES)) comes from the
+//! system and goes back to it the moment it is freed, whichever thread does so and whatever happens
+//! next ([`Allocator`]). What is small shares one heap ([`Heap`]). Pages of the program file that
+//! were needed once go back as well ([`ProgramPages`]).
 
 mod allocator;
 mod large;
+mod program;
+mod small;
 
 pub use self::allocator::Allocator;
+pub use self::program::ProgramPages;
+pub use self::small::Heap;
 
-/// Gives back what the calling thread has freed in small pieces. Takes a fraction of a millisecond;
-/// meant for the rare time after very many of them.
+/// Gives back what is free in the heap of small blocks, as far as whole segments are. Takes
+/// microseconds; the heap does the same by itself while it is used.
 pub fn give_back() {
-    #[cfg(feature = "mimalloc")]
     small::give_back();
 }
 
-#[cfg(feature = "mimalloc")]
-mod small {
-    use parking_lot::Mutex;
+/// Bytes of all live blocks: large ones whether they are touched or not, small ones with what the
+/// heap needs for each.
+#[must_use]
+pub fn held_bytes() -> u64 {
+    (large::held() + small::held()) as u64
+}
 
-    // Links the library that has the function.
-    use mimalloc as _;
-
-    #[expect(
-        unsafe_code,
-        reason = "the crate has no safe way to this function, which is one for any caller"
-    )]
-    unsafe extern "C" {
-        safe fn mi_collect(force: bool);
-    }
-
-    /// The library lets one thread purge at a time; another that comes meanwhile is sent away with
-    /// nothing done, so it has to wait here.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-    pub(super) fn give_back() {
-        let _alone = ONE_AT_A_TIME.lock();
-        mi_collect(true);
-    }
+/// Keeps the system from making huge pages of what is used in part. Call it before threads begin.
+pub fn refuse_huge_pages() {
+    // An old kernel has no such switch; then memory is as it is.
+    let _unknown = rustix::thread::disable_transparent_huge_pages(true);
 }
