@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use super::budget;
 use super::endpoints::{EndpointEnv, Endpoints};
 use super::exit::ExitStatus;
 use super::metadata::ActiveFamilies;
@@ -33,6 +34,7 @@ use crate::sys::host::hostname;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Published;
 use crate::sys::signal::{self, Signal};
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 use crate::wal::{self, Wal};
 use crate::web;
@@ -73,6 +75,7 @@ pub(super) struct Joined {
     endpoint_env: EndpointEnv,
     resolver_threads: Vec<JoinHandle<()>>,
     web: ServerHandle,
+    memory: MemoryBudget,
 }
 
 impl Joined {
@@ -84,6 +87,7 @@ impl Joined {
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = bind(&options)?;
+        let memory = budget::measured(options.memory_max, &registry);
         let settings = read_settings(&options.config_file)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
@@ -102,11 +106,12 @@ impl Joined {
                 workers: worker_count(),
                 seed: seed(&settings),
                 user_agent: user_agent(&options),
+                memory: memory.clone(),
                 timestamp_tolerance: options.scrape.timestamp_tolerance.unwrap_or_default(),
                 out_of_order_window_ms: settings.config.global.out_of_order_window_ms as i64,
             },
         )?;
-        let endpoint_env = endpoint_env(&options, &clock, &registry, resolver, &scrape);
+        let endpoint_env = endpoint_env(&options, &clock, &registry, resolver, &scrape, &memory);
         let endpoints = start_endpoints(&settings, &wal, &endpoint_env)?;
         // Full: the web side refuses further requests.
         let (sender, requests) = bounded(limits::LIFE_REQUESTS);
@@ -123,7 +128,7 @@ impl Joined {
             corruptions: registry.counter("prometheus_agent_corruptions_total", "", &[]),
             requests: sender,
         };
-        let web = start_web(listeners, &options, view, registry)?;
+        let web = start_web(listeners, &options, view, registry, memory.clone())?;
         Ok(Joined {
             options,
             clock,
@@ -142,6 +147,7 @@ impl Joined {
             endpoint_env,
             resolver_threads,
             web,
+            memory,
         })
     }
 
@@ -191,6 +197,7 @@ impl Joined {
                 self.epoch.publish(self.timekeeper.clock());
             }
         }
+        self.memory.compare();
         let doubted = self.timekeeper.doubt().is_some();
         self.metrics.clock_doubted.set(f64::from(u8::from(doubted)));
         self.endpoints.note_totals();
@@ -361,9 +368,10 @@ fn start_web(
     options: &RunOptions,
     view: View,
     registry: Registry,
+    memory: MemoryBudget,
 ) -> Result<ServerHandle, Failure> {
     let (site, clock) = (options.web.clone(), Arc::clone(&view.clock));
-    web::start(listeners, site, Arc::new(view), registry, clock)
+    web::start(listeners, site, Arc::new(view), registry, memory, clock)
         .map_err(|error| Failure::runtime("web", error))
 }
 
@@ -377,6 +385,7 @@ fn endpoint_env(
     registry: &Registry,
     resolver: Resolver,
     scrape: &ScrapeHandle,
+    memory: &MemoryBudget,
 ) -> EndpointEnv {
     EndpointEnv {
         clock: Arc::clone(clock),
@@ -388,6 +397,7 @@ fn endpoint_env(
         storage: Arc::new(RealFs),
         rejected_dir: rejected::folder(&options.storage.path),
         flush_deadline: options.flush_deadline,
+        memory: memory.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The only room that knows all engines. It holds no protocol and no format.
 
+mod budget;
 pub mod config_file;
 mod endpoints;
 pub mod exit;

@@ -182,6 +182,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "How much a loss of power may cost. Shorter wears flash memory more.",
     ),
     used(
+        "memory.max-bytes",
+        Value,
+        "",
+        "Memory that the agent may hold before it sheds load step by step. Defaults to 75% of the memory limit of its cgroup, if there is one. 0 is no limit.",
+    ),
+    used(
         "storage.remote.flush-deadline",
         Value,
         "1m",

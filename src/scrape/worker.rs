@@ -21,9 +21,11 @@ use super::assigned::Assigned;
 use super::metrics::ScrapeMetrics;
 use super::schedule::{Order, Start};
 use super::target_loop::Shared;
+use super::waiting::Waiting;
 use crate::config::scrape::ScrapeConfig;
 use crate::limits;
 use crate::model::block::ScrapeBlock;
+use crate::model::pressure::Relief;
 use crate::model::source::BlockSink;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
@@ -62,6 +64,8 @@ struct Worker {
     fetcher: Fetcher,
     decoder: BodyDecoder,
     targets: HashMap<u64, Assigned, FixedState>,
+    /// Scrapes that are due and wait because memory runs short.
+    waiting: Waiting,
     clients: HashMap<Arc<str>, Client, FixedState>,
 }
 
@@ -83,6 +87,7 @@ pub(super) fn spawn(
         fetcher,
         decoder: BodyDecoder::default(),
         targets: HashMap::with_hasher(FixedState::default()),
+        waiting: Waiting::default(),
         clients: HashMap::with_hasher(FixedState::default()),
     };
     let thread = crate::sys::thread::spawn(&format!("scrape-{number}"), move || worker.run(poll))?;
@@ -113,6 +118,7 @@ impl Worker {
             while let Some((id, result)) = self.fetcher.completed() {
                 self.complete(id, result);
             }
+            self.resume();
         }
     }
 
@@ -195,20 +201,54 @@ impl Worker {
     }
 
     fn scrape(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
-        let now = self.env.clock.mono();
-        let Some(assigned) = self.targets.get_mut(&id) else {
+        let Some(assigned) = self.targets.get(&id) else {
             return;
         };
-        if assigned.is_running() {
+        if assigned.is_running() || self.waiting.contains(id) {
             self.env.metrics.missed.inc();
             return;
         }
+        let memory = &self.env.shared.memory;
+        memory.compare();
+        if self.fetcher.active() >= limits::MEMORY_EXCHANGES && memory.shed(Relief::Concurrency) {
+            self.waiting.push(id, scheduled, assigned.page_bytes());
+            return;
+        }
+        self.begin(id, scheduled, refused);
+    }
+
+    /// Begins scrapes that waited.
+    fn resume(&mut self) {
+        while self.fetcher.active() < limits::MEMORY_EXCHANGES
+            || !self.env.shared.memory.sheds(Relief::Concurrency)
+        {
+            let Some((id, scheduled)) = self.waiting.pop() else {
+                return;
+            };
+            self.begin(id, scheduled, None);
+        }
+    }
+
+    fn begin(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
+        let now = self.env.clock.mono();
+        let Shared {
+            memory, offender, ..
+        } = &self.env.shared;
+        let Some(assigned) = self.targets.get_mut(&id) else {
+            return;
+        };
+        let given_up = memory.sheds(Relief::Largest) && offender.gives_up(now, assigned.series());
         let (spec, deadline) = assigned.begin(
             scheduled,
             now,
             &self.env.epoch.load(),
             self.env.timestamp_tolerance,
         );
+        if given_up {
+            memory.count(Relief::Largest, 1);
+            let blocks = assigned.give_up(now, &self.env.shared);
+            return self.deliver(blocks);
+        }
         match (spec, refused) {
             (Ok(spec), None) => self.fetcher.start(now, id, spec, deadline),
             (_, Some(message)) => {
