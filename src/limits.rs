@@ -36,6 +36,59 @@ pub use self::wal::*;
 /// handshake and for the regex compiler, which are the deepest callers we have.
 pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
 
+/// Blocks of memory from this size come from the system one by one, in bytes, and go back to it when
+/// they are freed. The last page of each is half empty on average: 3% of the smallest. A system call
+/// and page faults for each are paid by bodies of pages, buffers and tables while they grow.
+pub const LARGE_BLOCK_BYTES: usize = 64 * 1024;
+
+/// By so many bytes the heap of small blocks grows and shrinks: the smallest hole that can go back to
+/// the system. A power of two.
+pub const HEAP_SEGMENT_BYTES: usize = 64 * 1024;
+
+/// The heap looks for segments to give back every so many frees of blocks of 256 bytes and more.
+pub const HEAP_RELEASE_FREES: usize = 1024;
+
+/// Every so often main gives back what is free in the heap, however little it is used.
+pub const HEAP_RELEASE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Share of the memory limit of the process's cgroup, in percent, that is the memory budget unless
+/// one is written: the rest is for stacks, the program's pages and what the kernel keeps for us.
+pub const MEMORY_BUDGET_PERCENT: u64 = 75;
+
+/// A page may have one part in this many of the memory budget, decoded or not: while it is read for
+/// the first time, what comes of it takes several times as much, on as many workers as there are.
+pub const MEMORY_BODY_PARTS: u64 = 16;
+
+/// A page may have so many bytes however small the memory budget is.
+pub const MEMORY_BODY_BYTES_MIN: u64 = 256 * 1024;
+
+/// Clients of the web side that are served while memory runs short: the agent itself, and somebody who
+/// watches it.
+pub const MEMORY_CLIENTS: usize = 2;
+
+/// Scrapes under way on one worker while memory runs short.
+pub const MEMORY_EXCHANGES: usize = 1;
+
+/// After a target was given up for want of memory, its worker gives up no other for so long: what it
+/// held is free when its last block has gone.
+pub const MEMORY_GIVE_UP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Requests have one part in this many of their usual size while memory runs short.
+pub const MEMORY_BATCH_PARTS: u64 = 8;
+
+/// The program's file is mapped in stretches of so many bytes, which bounds what the system makes
+/// resident around one page that is needed. Smaller ones save little more and cost the system a
+/// note of 200 bytes each.
+pub const PROGRAM_STRETCH_BYTES: usize = 16 * 1024;
+
+/// After the start, pages of the program file are let go for the first time then, when all that is
+/// needed only once has happened; each next time after twice as long.
+pub const PROGRAM_FORGET_FIRST: Duration = Duration::from_secs(10);
+
+/// The longest pause between two times that pages of the program file are let go: what a reload or a
+/// visitor of the web pages needed is gone after that.
+pub const PROGRAM_FORGET_PAUSE_MAX: Duration = Duration::from_secs(600);
+
 /// Times before this (2026-01-01 UTC) cannot be right: the program did not exist.
 pub const CLOCK_PLAUSIBLE_AFTER_MS: i64 = 1_767_225_600_000;
 

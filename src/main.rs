@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-#[cfg(feature = "mimalloc")]
+use narthex::sys::memory::{Allocator, Heap};
+
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator<Heap> = Allocator::new(Heap);
 
 fn main() -> ExitCode {
     narthex::cli::main()

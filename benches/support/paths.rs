@@ -74,6 +74,8 @@ impl Target {
             interner: Interner::default(),
             report: ReportSeries::default(),
             out_of_order_window_ms: 0,
+            memory: narthex::telemetry::budget::MemoryBudget::unlimited(),
+            offender: Default::default(),
         };
         let timeout = Duration::from_secs(10);
         Target {

@@ -22,6 +22,7 @@ use crate::sys::fs::Storage;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::sys::thread;
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 use crate::wal::{Queue, Registration, Totals, Wal};
 
@@ -38,6 +39,7 @@ pub(super) struct EndpointEnv {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) rejected_dir: PathBuf,
     pub(super) flush_deadline: Duration,
+    pub(super) memory: MemoryBudget,
 }
 
 /// A running endpoint with its seat at the log.
@@ -217,6 +219,7 @@ fn start(
         user_agent: env.user_agent.clone(),
         losses: wal.losses(),
         rejected: Some((Arc::clone(&env.storage), env.rejected_dir.clone())),
+        memory: env.memory.clone(),
         resolver: Some(env.resolver.clone()),
     })?;
     Ok(Running {

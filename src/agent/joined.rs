@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use super::budget;
 use super::doors;
 use super::endpoints::{EndpointEnv, Endpoints};
 use super::exit::ExitStatus;
@@ -36,6 +37,7 @@ use crate::sys::host::hostname;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Published;
 use crate::sys::signal::{self, Signal};
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 use crate::wal::{self, Wal};
 use crate::web;
@@ -84,6 +86,7 @@ pub(super) struct Joined {
     endpoint_env: EndpointEnv,
     resolver_threads: Vec<JoinHandle<()>>,
     web: ServerHandle,
+    memory: MemoryBudget,
 }
 
 impl Joined {
@@ -95,6 +98,7 @@ impl Joined {
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = doors::open(&options.listen_addresses).map_err(Failure::from_text)?;
+        let memory = budget::measured(options.memory_max, &registry);
         let settings = read_settings(&options.config_file)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
@@ -113,11 +117,12 @@ impl Joined {
                 workers: worker_count(),
                 seed: seed(&settings),
                 user_agent: user_agent(&options),
+                memory: memory.clone(),
                 timestamp_tolerance: options.scrape.timestamp_tolerance.unwrap_or_default(),
                 out_of_order_window_ms: settings.config.global.out_of_order_window_ms as i64,
             },
         )?;
-        let endpoint_env = endpoint_env(&options, &clock, &registry, resolver, &scrape);
+        let endpoint_env = endpoint_env(&options, &clock, &registry, resolver, &scrape, &memory);
         let endpoints = start_endpoints(&settings, &wal, &endpoint_env)?;
         // Full: the web side refuses further requests.
         let (sender, requests) = bounded(limits::LIFE_REQUESTS);
@@ -134,11 +139,8 @@ impl Joined {
             corruptions: registry.counter("prometheus_agent_corruptions_total", "", &[]),
             requests: sender,
         };
-        let mut engines = scrape.pulses();
-        engines.extend([wal.pulse(), discovery.pulse()]);
-        let outlook = Outlook::new(&view, &registry);
-        let service = Service::start(&clock, outlook, engines, options.flush_deadline);
-        let web = start_web(listeners, &options, view, registry)?;
+        let service = start_service(&view, &registry, (&scrape, &wal, &discovery), &options);
+        let web = start_web(listeners, &options, view, registry, memory.clone())?;
         Ok(Joined {
             options,
             clock,
@@ -158,6 +160,7 @@ impl Joined {
             endpoint_env,
             resolver_threads,
             web,
+            memory,
         })
     }
 
@@ -207,6 +210,7 @@ impl Joined {
                 self.epoch.publish(self.timekeeper.clock());
             }
         }
+        self.memory.compare();
         let doubted = self.timekeeper.doubt().is_some();
         self.metrics.clock_doubted.set(f64::from(u8::from(doubted)));
         self.endpoints.note_totals();
@@ -319,6 +323,19 @@ fn open_log(
         .map_err(|error| Failure::runtime("log", error))
 }
 
+/// Tells systemd how things are, if it wants to know.
+fn start_service(
+    view: &View,
+    registry: &Registry,
+    (scrape, wal, discovery): (&ScrapeHandle, &Wal, &DiscoveryHandle),
+    options: &RunOptions,
+) -> Service {
+    let mut engines = scrape.pulses();
+    engines.extend([wal.pulse(), discovery.pulse()]);
+    let outlook = Outlook::new(view, registry);
+    Service::start(&view.clock, outlook, engines, options.flush_deadline)
+}
+
 /// The folder of the log's stage.
 fn stage(options: &RunOptions) -> Result<Option<PathBuf>, Failure> {
     let folder = wal::folder(&options.storage.path);
@@ -389,9 +406,10 @@ fn start_web(
     options: &RunOptions,
     view: View,
     registry: Registry,
+    memory: MemoryBudget,
 ) -> Result<ServerHandle, Failure> {
     let (site, clock) = (options.web.clone(), Arc::clone(&view.clock));
-    web::start(listeners, site, Arc::new(view), registry, clock)
+    web::start(listeners, site, Arc::new(view), registry, memory, clock)
         .map_err(|error| Failure::runtime("web", error))
 }
 
@@ -405,6 +423,7 @@ fn endpoint_env(
     registry: &Registry,
     resolver: Resolver,
     scrape: &ScrapeHandle,
+    memory: &MemoryBudget,
 ) -> EndpointEnv {
     EndpointEnv {
         clock: Arc::clone(clock),
@@ -416,6 +435,7 @@ fn endpoint_env(
         storage: Arc::new(RealFs),
         rejected_dir: rejected::folder(&options.storage.path),
         flush_deadline: options.flush_deadline,
+        memory: memory.clone(),
     }
 }
 

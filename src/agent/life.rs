@@ -10,10 +10,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, select};
 
 use super::exit::ExitStatus;
+use super::housekeeping::{Due, Housekeeping};
 use super::joined::{Joined, ROUND};
 use super::settings;
 use super::view::{LifeStatus, Request};
 use crate::model::time::Mono;
+use crate::sys::memory::{self, ProgramPages};
 use crate::sys::signal::Signal;
 use crate::web::backend::Readiness;
 
@@ -25,9 +27,10 @@ enum Event {
 }
 
 /// Supervises the engines until the end.
-pub(super) fn supervise(mut joined: Joined) -> ExitStatus {
+pub(super) fn supervise(mut joined: Joined, program: &ProgramPages) -> ExitStatus {
     announce(&joined);
     let mut checked = joined.clock.mono();
+    let mut housekeeping = Housekeeping::new(checked);
     loop {
         joined.service.beat.rest();
         let event = next(&joined);
@@ -49,8 +52,18 @@ pub(super) fn supervise(mut joined: Joined) -> ExitStatus {
                     return stop(joined, ExitStatus::Failure);
                 }
                 auto_reload(&mut joined, &mut checked);
+                give_back(housekeeping.due(joined.clock.mono()), program);
             }
         }
+    }
+}
+
+fn give_back(due: Due, program: &ProgramPages) {
+    if due.heap {
+        memory::give_back();
+    }
+    if due.program {
+        program.let_go();
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! The only room that knows all engines. It holds no protocol and no format.
 
+mod budget;
 pub mod config_file;
 mod doors;
 mod endpoints;
 pub mod exit;
+mod housekeeping;
 mod joined;
 mod life;
 mod metadata;
@@ -22,6 +24,7 @@ use exit::ExitStatus;
 use options::RunOptions;
 
 use crate::sys::harden::harden;
+use crate::sys::memory::{self, ProgramPages};
 
 /// Runs the agent until it is told to stop. The log must be set up.
 #[must_use]
@@ -29,11 +32,13 @@ pub fn run(options: RunOptions) -> ExitStatus {
     for kept in harden() {
         log::debug!(component = "main"; "Not given up: {kept}");
     }
+    memory::refuse_huge_pages();
+    let program = ProgramPages::cut();
     for notice in &options.notices {
         log::warn!(component = "main"; "{notice}");
     }
     match joined::Joined::start(options) {
-        Ok(joined) => life::supervise(joined),
+        Ok(joined) => life::supervise(joined, &program),
         Err(failure) => {
             log::error!(component = "main", err = failure.message.as_str(); "Cannot start");
             failure.status

@@ -15,6 +15,8 @@ pub struct RunOptions {
     pub auto_reload: Option<Duration>,
     /// The log on disk.
     pub storage: StorageOptions,
+    /// Memory that the agent may hold, in bytes; none takes what its cgroup allows.
+    pub memory_max: Option<u64>,
     /// Rules of scraping that flags can change.
     pub scrape: ScrapeOptions,
     /// How long stopping and reloading may wait for what is unsent.

@@ -188,6 +188,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "Folder in a tmpfs for samples that will be delivered before they need to be on disk, which spares flash memory. auto takes $RUNTIME_DIRECTORY or /dev/shm, none writes everything to disk.",
     ),
     used(
+        "memory.max-bytes",
+        Value,
+        "",
+        "Memory that the agent may hold before it sheds load step by step. Defaults to 75% of the memory limit of its cgroup, if there is one. 0 is no limit.",
+    ),
+    used(
         "storage.remote.flush-deadline",
         Value,
         "1m",

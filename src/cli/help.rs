@@ -132,8 +132,8 @@ pub(super) fn version(build: &BuildInfo) -> String {
         std::env::consts::OS,
         std::env::consts::ARCH,
         target(),
-        if cfg!(feature = "mimalloc") {
-            "mimalloc"
+        if cfg!(feature = "internals") {
+            "internals"
         } else {
             "none"
         },

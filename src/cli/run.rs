@@ -27,6 +27,7 @@ pub(super) fn options(given: &Given, hostname: &str) -> Result<RunOptions, Usage
         config_file: given.value("config.file").into(),
         auto_reload: auto_reload(given, &features)?,
         storage: storage(given)?,
+        memory_max: memory_max(given)?,
         scrape: scrape(given)?,
         flush_deadline: duration(given, "storage.remote.flush-deadline")?,
         web: web(given, &listen_addresses[0], hostname)?,
@@ -83,6 +84,18 @@ fn staging(value: &str) -> Staging {
         }
         path => Staging::In(path.into()),
     }
+}
+
+fn memory_max(given: &Given) -> Result<Option<u64>, UsageError> {
+    let name = "memory.max-bytes";
+    let value = given.value(name);
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let bytes = size::parse(value);
+    bytes
+        .map(Some)
+        .map_err(|error| invalid(format!("{error}, flag '--{name}'")))
 }
 
 fn scrape(given: &Given) -> Result<ScrapeOptions, UsageError> {

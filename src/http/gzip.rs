@@ -103,13 +103,11 @@ impl Inflater {
         Ok(&self.buffer[..size])
     }
 
-    /// Gives back what one large body took, and says how many bytes. Call it once the result has
-    /// been used.
-    pub fn release(&mut self) -> usize {
-        if self.buffer.len() <= limits::DECODED_KEPT_BYTES {
-            return 0;
+    /// Gives back what one large body took. Call it once the result has been used.
+    pub fn release(&mut self) {
+        if self.buffer.len() > limits::DECODED_KEPT_BYTES {
+            self.buffer = Vec::new();
         }
-        std::mem::take(&mut self.buffer).capacity()
     }
 
     /// Decodes the first member into a buffer of `room` bytes.

@@ -128,10 +128,3 @@ pub const FETCH_SPARE_BYTES: usize = 256 * 1024;
 
 /// Least time an address gets before the next one of the same name is tried.
 pub const FETCH_ADDRESS_PATIENCE: Duration = Duration::from_millis(300);
-
-/// Bytes of large bodies freed by a worker after which the system is given them back: what a small
-/// host would miss, and more than ordinary pages add up to between two idle moments.
-pub const GIVE_BACK_BYTES: usize = 4 * 1024 * 1024;
-
-/// A body is gathered in segments of this size, so that a large one is not copied as it grows.
-pub const FETCH_SEGMENT_BYTES: usize = 1024 * 1024;

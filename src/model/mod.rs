@@ -16,6 +16,7 @@ pub mod line;
 pub mod loss;
 pub mod metadata;
 pub mod position;
+pub mod pressure;
 pub mod series;
 pub mod size;
 pub mod sorting;

@@ -33,7 +33,7 @@ use mio::event::Event;
 pub use self::error::{Failure, FetchError};
 use self::pool::Pool;
 pub use self::spec::{BodyDecoder, FetchSpec, Fetched, SpecError};
-use self::task::{Body, Fetch, Work};
+use self::task::{Fetch, Work};
 use super::resolve::{Resolution, Resolver};
 use crate::http::redirect::Trail;
 use crate::limits;
@@ -59,8 +59,6 @@ pub struct Fetcher {
     spare: Vec<Vec<u8>>,
     /// Bytes of bodies of all exchanges under way.
     body_bytes: usize,
-    /// Bytes of large bodies let go since the last [`Fetcher::take_freed`].
-    freed: usize,
     serial: u64,
 }
 
@@ -110,7 +108,6 @@ impl Fetcher {
             buffer: vec![0; limits::FETCH_READ_BYTES].into(),
             spare: Vec::new(),
             body_bytes: 0,
-            freed: 0,
             serial: 0,
         })
     }
@@ -127,7 +124,7 @@ impl Fetcher {
             alarm: deadline,
             retried: false,
             work: Work::Nothing,
-            body: Body::within(self.spare.pop().unwrap_or_default()),
+            body: self.spare.pop().unwrap_or_default(),
         });
         self.alarms.insert((deadline, key));
         if self.fetches.len() >= limits::FETCH_EXCHANGES {
@@ -202,11 +199,6 @@ impl Fetcher {
         self.keep_body(fetched.wire_body);
     }
 
-    /// Bytes of large bodies let go since the last call.
-    pub fn take_freed(&mut self) -> usize {
-        std::mem::take(&mut self.freed)
-    }
-
     /// Exchanges under way.
     #[must_use]
     pub fn active(&self) -> usize {
@@ -230,8 +222,7 @@ impl Fetcher {
     /// Takes the memory of an exchange's body.
     fn let_go(&mut self, fetch: &mut Fetch) {
         let body = std::mem::take(&mut fetch.body);
-        self.freed += body.gathered();
-        self.keep_body(body.into_memory());
+        self.keep_body(body);
     }
 
     fn keep_body(&mut self, mut body: Vec<u8>) {
@@ -239,8 +230,6 @@ impl Fetcher {
         if fitting && self.spare.len() < limits::FETCH_SPARE_BODIES {
             body.clear();
             self.spare.push(body);
-        } else if body.capacity() >= limits::FETCH_SEGMENT_BYTES {
-            self.freed += body.capacity();
         }
     }
 

@@ -23,6 +23,7 @@ use crate::net::server::{self, ServerOptions};
 use crate::sys::clock::Clock;
 use crate::sys::published::Shared;
 use crate::sys::signal::Signal;
+use crate::telemetry::budget::MemoryBudget;
 
 use handler::ReceiveHandler;
 use ledger::Ledger;
@@ -106,6 +107,7 @@ pub fn run(
         thread_name: "receive",
         clients_max: limits::RECEIVE_CLIENTS_MAX,
         idle_timeout: limits::RECEIVE_IDLE_TIMEOUT,
+        memory: MemoryBudget::unlimited(),
     };
     let server = server::start(
         vec![listener],

@@ -94,6 +94,7 @@ pub(super) fn start_with(spec: EndpointSpec, connect: Connect) -> io::Result<End
             Arc::new(file)
         }),
         rate: rate_limit(&spec.config),
+        memory: spec.memory,
         settings: Arc::new(settings),
     };
     let now = spec.clock.mono();

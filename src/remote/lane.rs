@@ -22,10 +22,12 @@ use super::transport::{Answer, Transport};
 use crate::limits;
 use crate::model::loss::LossRecorder;
 use crate::model::position::AckRanges;
+use crate::model::pressure::Relief;
 use crate::model::time::Mono;
 use crate::sys::clock::Clock;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
+use crate::telemetry::budget::MemoryBudget;
 
 /// What the shards of an endpoint share.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct LaneContext {
     pub rejected: Option<Arc<RejectedFile>>,
     /// The limit of bytes a second, if there is one.
     pub rate: Option<Shared<RateLimit>>,
+    /// The memory budget.
+    pub memory: MemoryBudget,
 }
 
 /// What a turn did.
@@ -112,7 +116,13 @@ impl Lane {
     /// Sends one request if one is due, blocking until it is answered.
     pub fn turn(&mut self, now: Mono) -> Turn {
         let flush = self.context.progress.flushing();
+        let memory = &self.context.memory;
+        let small = memory.sheds(Relief::Batches);
+        self.shard.keep_requests_small(small);
         let step = self.shard.step(now, flush);
+        if small && step == Step::Send {
+            memory.count(Relief::Batches, 1);
+        }
         let turn = match step {
             Step::Wait(until) => Turn::Wait(until),
             Step::Idle => Turn::Wait(Mono::NEVER),

@@ -76,6 +76,7 @@ use crate::sys::clock::Clock;
 use crate::sys::fs::Storage;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::{Published, Shared};
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 
 /// Everything an endpoint needs.
@@ -110,6 +111,8 @@ pub struct EndpointSpec {
     pub losses: Arc<dyn LossRecorder>,
     /// Disk and folder of the files of refused samples; none keeps no such file.
     pub rejected: Option<(Arc<dyn Storage>, PathBuf)>,
+    /// The memory budget.
+    pub memory: MemoryBudget,
     /// Resolves names with a deadline; none asks the system on the sending thread.
     pub resolver: Option<Resolver>,
 }

@@ -107,6 +107,8 @@ pub struct Shard {
     on_aside: bool,
     /// Most samples of a request, as far as 413 has taught.
     samples_max: u64,
+    /// Requests are a part of their usual size.
+    small: bool,
 }
 
 impl Shard {
@@ -116,6 +118,7 @@ impl Shard {
         Shard {
             backoff: Backoff::new(settings.min_backoff, settings.max_backoff),
             samples_max: settings.samples.max(1),
+            small: false,
             settings,
             queue: VecDeque::new(),
             queued_samples: 0,
@@ -156,6 +159,22 @@ impl Shard {
         self.queue.push_back(piece);
     }
 
+    /// Whether requests are to be small from now on, because memory runs short.
+    pub fn keep_requests_small(&mut self, small: bool) {
+        self.small = small;
+    }
+
+    /// Most samples, and most bytes before compression, of a request.
+    fn room(&self) -> (u64, usize) {
+        let (samples, bytes) = (self.samples_max, self.settings.raw_bytes);
+        if self.small {
+            let parts = limits::MEMORY_BATCH_PARTS;
+            ((samples / parts).max(1), bytes / parts as usize)
+        } else {
+            (samples, bytes)
+        }
+    }
+
     /// What to do now. With `flush` an unfilled batch does not wait for its deadline.
     pub fn step(&mut self, now: Mono, flush: bool) -> Step {
         if let Some(until) = self.wait_until.filter(|until| now < *until) {
@@ -174,8 +193,8 @@ impl Shard {
             return self.asides.due().map_or(Step::Idle, Step::Wait);
         };
         let deadline = oldest.item.arrived + self.settings.deadline;
-        let full =
-            self.queued_samples >= self.samples_max || self.queued_bytes >= self.settings.raw_bytes;
+        let (samples_max, bytes_max) = self.room();
+        let full = self.queued_samples >= samples_max || self.queued_bytes >= bytes_max;
         if !full && !flush && now < deadline {
             let due = self.asides.due().unwrap_or(Mono::NEVER);
             return Step::Wait(deadline.min(due));
@@ -189,11 +208,11 @@ impl Shard {
     /// Takes pieces from the queue until the next one would be too much; cuts the first one if it
     /// alone is.
     fn fill(&mut self) -> Batch {
+        let (samples_max, bytes_max) = self.room();
         let mut pieces = Vec::new();
         let (mut samples, mut bytes) = (0, 0);
         while let Some(front) = self.queue.front() {
-            let fits = samples + front.samples <= self.samples_max
-                && bytes + front.bytes() <= self.settings.raw_bytes;
+            let fits = samples + front.samples <= samples_max && bytes + front.bytes() <= bytes_max;
             if !fits && !pieces.is_empty() {
                 break;
             }
@@ -220,8 +239,9 @@ impl Shard {
 
     fn samples_fitting(&self, piece: &Piece) -> u64 {
         let each = piece.item.outgoing.entry_bytes().max(1);
-        let by_bytes = (self.settings.raw_bytes / each) as u64;
-        self.samples_max.min(by_bytes).max(1)
+        let (samples_max, bytes_max) = self.room();
+        let by_bytes = (bytes_max / each) as u64;
+        samples_max.min(by_bytes).max(1)
     }
 
     /// The pieces to send, after [`Step::Send`].

@@ -107,6 +107,7 @@ impl Rig {
             user_agent: "narthex/test".to_owned(),
             losses: recorder,
             rejected: Some((Arc::new(disk.clone()), PathBuf::from(REJECTED))),
+            memory: MemoryBudget::unlimited(),
             resolver: None,
         })
         .expect("started");

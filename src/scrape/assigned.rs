@@ -17,6 +17,7 @@ use crate::exposition::protocol::{Format, choose};
 use crate::http::exchange::ExchangeError;
 use crate::http::gzip::GzipError;
 use crate::model::block::ScrapeBlock;
+use crate::model::pressure::Relief;
 use crate::model::series::SeriesList;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
@@ -46,6 +47,8 @@ pub(super) struct Assigned {
     families_of: usize,
     families: Families,
     failure_log: Option<FailureLog>,
+    /// Bytes of the last page, decoded.
+    page_bytes: usize,
 }
 
 /// A scrape that failed: the message, and the decoded size if the page was read.
@@ -84,7 +87,7 @@ impl Assigned {
         core.inherit(identity);
         let interval = crate::model::duration::Pretty(target.interval).to_string();
         Assigned {
-            spec: request::spec(&target, &config, context, user_agent),
+            spec: request::spec(&target, &config, context, user_agent, &shared.memory),
             failure_log: FailureLog::of(&config),
             target,
             core,
@@ -94,6 +97,7 @@ impl Assigned {
             interval_length: metrics.interval_length(&interval),
             families_of: 0,
             families: Families::default(),
+            page_bytes: 0,
         }
     }
 
@@ -104,7 +108,8 @@ impl Assigned {
         context: &Result<Arc<HttpContext>, Arc<str>>,
         user_agent: &str,
     ) {
-        self.spec = request::spec(&self.target, config, context, user_agent);
+        let memory = self.core.memory();
+        self.spec = request::spec(&self.target, config, context, user_agent, memory);
         self.failure_log = FailureLog::of(config);
         self.core
             .reconfigure(Arc::clone(config), self.target.timeout);
@@ -113,6 +118,19 @@ impl Assigned {
     /// Whether a scrape is under way.
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Bytes of the last page, decoded.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// Series of the last page.
+    pub(super) fn series(&self) -> usize {
+        if self.core.chunks().is_empty() {
+            return 0;
+        }
+        self.core.list().len()
     }
 
     /// Begins a scrape that was due at `scheduled`. Returns what to fetch and until when, or why
@@ -154,7 +172,8 @@ impl Assigned {
             return Vec::new();
         };
         let duration = now.since(running.started);
-        let read = result.map_err(|error| error_of(&error.failure, error.to_string(), metrics));
+        let read =
+            result.map_err(|error| self.error_of(&error.failure, error.to_string(), metrics));
         let read = read.and_then(|fetched| self.page_of(fetched, decoder, metrics));
         let blocks = match read {
             Ok((format, body)) => self.take_page(running.at, format, body, duration, metrics),
@@ -180,15 +199,29 @@ impl Assigned {
     /// Ends the scrape under way after a panic: the target is down, its series end. Goes on with
     /// an empty cache, because what the old one holds may be half done.
     pub(super) fn recover(&mut self, now: Mono, shared: &Shared) -> Vec<ScrapeBlock> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.refuse("internal error", now)));
+        self.forget(shared);
+        ended.unwrap_or_default()
+    }
+
+    /// Ends the scrape under way, for want of memory: the target is down, its series end, and what
+    /// was known of them is forgotten.
+    pub(super) fn give_up(&mut self, now: Mono, shared: &Shared) -> Vec<ScrapeBlock> {
+        let message = "the memory budget is used up, and this target has the most series";
+        let blocks = self.refuse(message, now);
+        self.forget(shared);
+        blocks
+    }
+
+    /// Goes on with an empty cache.
+    fn forget(&mut self, shared: &Shared) {
         let (identity, config) = (
             Arc::clone(self.core.identity()),
             Arc::clone(self.core.config()),
         );
-        let ended = catch_unwind(AssertUnwindSafe(|| self.refuse("internal error", now)));
         let mut fresh = TargetLoop::new(identity, config, self.target.timeout, shared.clone());
         fresh.follow(&self.core);
         self.core = fresh;
-        ended.unwrap_or_default()
     }
 
     /// Ends the target; the block holds its staleness markers.
@@ -215,7 +248,7 @@ impl Assigned {
         }
         let body = decoder
             .decode(fetched)
-            .map_err(|failure| error_of(&failure, failure.to_string(), metrics))?;
+            .map_err(|failure| self.error_of(&failure, failure.to_string(), metrics))?;
         if body.is_empty() {
             // An empty page is a success whatever it claims to be.
             return Ok((Format::Text, body));
@@ -229,7 +262,7 @@ impl Assigned {
             })
     }
 
-    fn take_page(
+    pub(super) fn take_page(
         &mut self,
         at: ScrapeTime,
         format: Format,
@@ -237,6 +270,7 @@ impl Assigned {
         duration: Duration,
         metrics: &ScrapeMetrics,
     ) -> Vec<ScrapeBlock> {
+        self.page_bytes = body.len();
         let Outcome {
             blocks,
             counts,
@@ -307,19 +341,32 @@ impl Assigned {
         families.dedup();
         self.families = families.into_iter().map(Arc::clone).collect();
     }
-}
 
-/// The message for the status, and the decoded size that the report shows.
-fn error_of(failure: &Failure, message: String, metrics: &ScrapeMetrics) -> Failed {
-    let too_large = matches!(
-        failure,
-        Failure::Exchange(ExchangeError::BodyTooLarge) | Failure::Gzip(GzipError::TooLarge)
-    );
-    if too_large {
-        metrics.body_size_limit.inc();
-    }
-    Failed {
-        message,
-        body_bytes: (!too_large).then_some(0),
+    /// The message for the status, and the decoded size that the report shows.
+    fn error_of(&self, failure: &Failure, message: String, metrics: &ScrapeMetrics) -> Failed {
+        let too_large = matches!(
+            failure,
+            Failure::Exchange(ExchangeError::BodyTooLarge) | Failure::Gzip(GzipError::TooLarge)
+        );
+        if !too_large {
+            return Failed {
+                message,
+                body_bytes: Some(0),
+            };
+        }
+        let memory = self.core.memory();
+        let written = request::body_limit(self.core.config());
+        let allowed = request::limit_within(written, memory);
+        let message = if allowed == written {
+            metrics.body_size_limit.inc();
+            message
+        } else {
+            memory.count(Relief::Largest, 1);
+            format!("a page may have at most {allowed} bytes within the memory budget")
+        };
+        Failed {
+            message,
+            body_bytes: None,
+        }
     }
 }

@@ -13,6 +13,7 @@ mod assigned;
 pub mod cache;
 mod failure_log;
 pub mod metrics;
+pub mod offender;
 pub mod page;
 pub mod pool;
 pub mod pool_metrics;
@@ -27,5 +28,6 @@ pub mod target_loop;
 #[cfg(test)]
 mod testing;
 pub mod thread;
+mod waiting;
 pub mod wheel;
 mod worker;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::cache::chunk::{KeyChunk, RowKind};
+use super::cache::entry::Entry;
 use super::cache::interner::Interner;
 use super::cache::rebuild::{BadRow, Rebuilt, Source, own_hash, rebuild};
 use super::cache::scan::scan;
@@ -36,6 +37,9 @@ pub enum PageError {
     /// More samples than allowed.
     #[error("sample limit exceeded")]
     SampleLimit,
+    /// Memory runs short, and nothing of the page was known before.
+    #[error("no memory for new series: the memory budget is used up")]
+    Memory,
 }
 
 /// What stays the same for all pages of a target.
@@ -141,16 +145,28 @@ impl Reader<'_> {
             self.check_sample_limit()?;
             return Ok(None);
         }
+        if !self.samples.takes_new_series() {
+            self.leave_out_new_series(&mut entries)?;
+        }
         let change = self.rebuild(end.next, &entries)?;
         self.check_sample_limit()?;
         Ok(Some(change))
     }
 
-    fn rebuild(
-        &mut self,
-        split: RowAt,
-        entries: &[super::cache::entry::Entry],
-    ) -> Result<Change, PageError> {
+    /// Leaves out the rows that the last page had not.
+    fn leave_out_new_series(&mut self, entries: &mut Vec<Entry>) -> Result<(), PageError> {
+        let all = entries.len();
+        entries.retain(|entry| entry.old.is_some());
+        let left_out = all - entries.len();
+        self.samples.counts.scraped += left_out;
+        self.samples.counts.series_shed += left_out;
+        if left_out > 0 && self.chunks.is_empty() {
+            return Err(PageError::Memory);
+        }
+        Ok(())
+    }
+
+    fn rebuild(&mut self, split: RowAt, entries: &[Entry]) -> Result<Change, PageError> {
         let Reader {
             context,
             format,

@@ -10,6 +10,7 @@ use crate::http::url::{Url, split_authority};
 use crate::limits;
 use crate::net::context::HttpContext;
 use crate::net::fetch::FetchSpec;
+use crate::telemetry::budget::MemoryBudget;
 
 /// Puts a target's request together.
 ///
@@ -20,6 +21,7 @@ pub(super) fn spec(
     config: &ScrapeConfig,
     context: &Result<Arc<HttpContext>, Arc<str>>,
     user_agent: &str,
+    memory: &MemoryBudget,
 ) -> Result<Arc<FetchSpec>, Arc<str>> {
     let context = context.clone()?;
     let compress = config
@@ -41,13 +43,24 @@ pub(super) fn spec(
             target.timeout.as_secs_f64().to_string(),
         ),
     ];
-    let limit = config
-        .limits
-        .body_size
-        .unwrap_or(limits::SCRAPE_BODY_BYTES_MAX);
+    let limit = limit_within(body_limit(config), memory);
     FetchSpec::new(&target.url, context, headers, limit)
         .map(Arc::new)
         .map_err(|error| error.to_string().into())
+}
+
+/// The limit of a page's size, decoded or not, that the job has; zero is no limit.
+pub(super) fn body_limit(config: &ScrapeConfig) -> u64 {
+    let written = config.limits.body_size;
+    written.unwrap_or(limits::SCRAPE_BODY_BYTES_MAX)
+}
+
+/// The limit of a page's size as far as the memory budget allows it; zero is no limit.
+pub(super) fn limit_within(limit: u64, memory: &MemoryBudget) -> u64 {
+    match memory.body_bytes_max() {
+        Some(most) if limit == 0 || most < limit => most,
+        _ => limit,
+    }
 }
 
 /// The protocols that this version reads: asking for protobuf would get it. A job that wants
@@ -80,6 +93,21 @@ fn is_loopback(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::registry::Registry;
+
+    #[test]
+    fn a_page_has_its_share_of_the_memory_budget() {
+        let budget = |bytes| MemoryBudget::new(&Registry::default(), bytes, || 0);
+        let share = budget(Some(64 << 20));
+        assert_eq!(limit_within(0, &share), 4 << 20);
+        assert_eq!(limit_within(10 << 20, &share), 4 << 20);
+        assert_eq!(limit_within(1000, &share), 1000);
+        assert_eq!(
+            limit_within(0, &budget(Some(1))),
+            limits::MEMORY_BODY_BYTES_MIN
+        );
+        assert_eq!(limit_within(0, &budget(None)), 0);
+    }
 
     #[test]
     fn protobuf_is_not_asked_for() {

@@ -28,6 +28,10 @@ pub struct Counts {
     pub out_of_bounds: usize,
     /// Exemplars rejected.
     pub exemplars_rejected: usize,
+    /// Exemplars not looked at because memory runs short.
+    pub exemplars_shed: usize,
+    /// Series not taken because memory runs short.
+    pub series_shed: usize,
 }
 
 /// What is remembered of a series that has had a timestamp of its own.
@@ -84,6 +88,10 @@ pub struct Rules {
     pub out_of_order_window_ms: i64,
     /// Samples that are allowed; zero for any number.
     pub sample_limit: u64,
+    /// Whether exemplars are taken.
+    pub exemplars: bool,
+    /// Whether series are taken that the last page had not.
+    pub new_series: bool,
 }
 
 /// Fills the slots of one block.
@@ -164,6 +172,12 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// Whether series are taken that the last page had not.
+    #[must_use]
+    pub fn takes_new_series(&self) -> bool {
+        self.rules.new_series
+    }
+
     /// Whether the page has more samples than allowed.
     #[must_use]
     pub fn is_over_limit(&self) -> bool {
@@ -231,6 +245,10 @@ impl<'a> Samples<'a> {
     }
 
     fn take_exemplar(&mut self, raw: &[u8]) {
+        if !self.rules.exemplars {
+            self.counts.exemplars_shed += 1;
+            return;
+        }
         let slot = u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX);
         match parse_exemplar(raw) {
             Ok(exemplar) => self.side.exemplars.push((slot, exemplar)),
@@ -277,6 +295,8 @@ mod tests {
             scrape_ms: 1000,
             out_of_order_window_ms: 0,
             sample_limit: 0,
+            exemplars: true,
+            new_series: true,
         }
     }
 

@@ -13,6 +13,7 @@ use hashbrown::HashSet;
 use super::cache::chunk::{KeyChunk, RowKind};
 use super::cache::interner::Interner;
 use super::cache::rebuild::own_hash;
+use super::offender::Offender;
 use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
 use super::samples::{Counts, ExplicitTimes, Filled, Rules};
@@ -21,10 +22,12 @@ use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
 use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
+use crate::model::pressure::Relief;
 use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
 use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{ABSENT, STALE, is_stale};
+use crate::telemetry::budget::MemoryBudget;
 
 /// When a scrape was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,10 @@ pub struct Shared {
     pub report: ReportSeries,
     /// `out_of_order_time_window` in milliseconds.
     pub out_of_order_window_ms: i64,
+    /// Says what is given up.
+    pub memory: MemoryBudget,
+    /// Says which target is.
+    pub offender: Offender,
 }
 
 /// The outcome of one scrape.
@@ -124,6 +131,12 @@ impl TargetLoop {
         &self.list
     }
 
+    /// The memory budget.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.shared.memory
+    }
+
     /// The chunks of the last page, for metadata.
     #[must_use]
     pub fn chunks(&self) -> &[Arc<KeyChunk>] {
@@ -178,6 +191,8 @@ impl TargetLoop {
                 .limits
                 .samples
                 .unwrap_or(limits::SCRAPE_SAMPLES_MAX),
+            exemplars: !self.shared.memory.sheds(Relief::Extras),
+            new_series: !self.shared.memory.sheds(Relief::NewSeries),
         };
         let context = PageContext {
             config: &self.config,
@@ -185,6 +200,7 @@ impl TargetLoop {
             interner: &self.shared.interner,
         };
         let read = page::read(&context, format, body, &self.chunks, rules, &self.explicit);
+        self.count_given_up(&read);
         match read {
             Ok(page) => self.accept(at, page, duration, body.len() as u64),
             Err(refused) => {
@@ -198,6 +214,16 @@ impl TargetLoop {
                 }
             }
         }
+    }
+
+    fn count_given_up(&self, read: &Result<Page, Box<page::Refused>>) {
+        let counts = match read {
+            Ok(page) => page.filled.counts,
+            Err(refused) => refused.counts,
+        };
+        let memory = &self.shared.memory;
+        memory.count(Relief::Extras, counts.exemplars_shed as u64);
+        memory.count(Relief::NewSeries, counts.series_shed as u64);
     }
 
     /// Takes note of a scrape that brought no page. `body_bytes` is none if the page was over the
@@ -253,6 +279,7 @@ impl TargetLoop {
         report.push_values(self.config.extra_scrape_metrics, &mut values);
         let mut blocks = vec![block(at, Arc::clone(&self.list), values, side)];
         self.alive = true;
+        self.shared.offender.note(self.list.len());
         if !markers.is_empty() {
             let chunk = Arc::new(markers.finish(None));
             let list = SeriesList::new(Arc::clone(&self.identity), vec![chunk]);

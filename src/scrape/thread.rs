@@ -30,6 +30,7 @@ use crate::sys::clock::Clock;
 use crate::sys::mailbox::MailSender;
 use crate::sys::published::Published;
 use crate::sys::pulse::{Beat, Pulse, pulse};
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 
 /// What the engine uses of the world.
@@ -54,6 +55,8 @@ pub struct ScrapeEnv {
     pub user_agent: String,
     /// `out_of_order_time_window` in milliseconds.
     pub out_of_order_window_ms: i64,
+    /// The memory budget.
+    pub memory: MemoryBudget,
     /// How late a scrape may begin and still get its scheduled time; zero for never.
     pub timestamp_tolerance: Duration,
 }
@@ -126,6 +129,8 @@ pub fn start(configs: Configs, env: ScrapeEnv) -> io::Result<ScrapeHandle> {
         interner: super::cache::interner::Interner::default(),
         report: ReportSeries::default(),
         out_of_order_window_ms: env.out_of_order_window_ms,
+        memory: env.memory.clone(),
+        offender: super::offender::Offender::default(),
     };
     let (mut workers, mut threads, mut pulses) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..env.workers.max(1) {

@@ -21,9 +21,11 @@ use super::assigned::Assigned;
 use super::metrics::ScrapeMetrics;
 use super::schedule::{Order, Start};
 use super::target_loop::Shared;
+use super::waiting::Waiting;
 use crate::config::scrape::ScrapeConfig;
 use crate::limits;
 use crate::model::block::ScrapeBlock;
+use crate::model::pressure::Relief;
 use crate::model::source::BlockSink;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
@@ -32,7 +34,6 @@ use crate::net::fetch::{BodyDecoder, FetchError, Fetched, Fetcher};
 use crate::net::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
-use crate::sys::memory;
 use crate::sys::published::Published;
 use crate::sys::pulse::{Beat, Pulse, pulse};
 
@@ -64,9 +65,9 @@ struct Worker {
     inbox: MailReceiver<Order>,
     fetcher: Fetcher,
     decoder: BodyDecoder,
-    /// Bytes of bodies let go since memory was last given back.
-    freed: usize,
     targets: HashMap<u64, Assigned, FixedState>,
+    /// Scrapes that are due and wait because memory runs short.
+    waiting: Waiting,
     clients: HashMap<Arc<str>, Client, FixedState>,
 }
 
@@ -94,8 +95,8 @@ pub(super) fn spawn(number: usize, env: WorkerEnv) -> io::Result<Spawned> {
         inbox,
         fetcher,
         decoder: BodyDecoder::default(),
-        freed: 0,
         targets: HashMap::with_hasher(FixedState::default()),
+        waiting: Waiting::default(),
         clients: HashMap::with_hasher(FixedState::default()),
     };
     let thread = crate::sys::thread::spawn(&name, move || worker.run(poll))?;
@@ -133,7 +134,7 @@ impl Worker {
             while let Some((id, result)) = self.fetcher.completed() {
                 self.complete(id, result);
             }
-            self.give_back();
+            self.resume();
         }
     }
 
@@ -217,20 +218,54 @@ impl Worker {
     }
 
     fn scrape(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
-        let now = self.env.clock.mono();
-        let Some(assigned) = self.targets.get_mut(&id) else {
+        let Some(assigned) = self.targets.get(&id) else {
             return;
         };
-        if assigned.is_running() {
+        if assigned.is_running() || self.waiting.contains(id) {
             self.env.metrics.missed.inc();
             return;
         }
+        let memory = &self.env.shared.memory;
+        memory.compare();
+        if self.fetcher.active() >= limits::MEMORY_EXCHANGES && memory.shed(Relief::Concurrency) {
+            self.waiting.push(id, scheduled, assigned.page_bytes());
+            return;
+        }
+        self.begin(id, scheduled, refused);
+    }
+
+    /// Begins scrapes that waited.
+    fn resume(&mut self) {
+        while self.fetcher.active() < limits::MEMORY_EXCHANGES
+            || !self.env.shared.memory.sheds(Relief::Concurrency)
+        {
+            let Some((id, scheduled)) = self.waiting.pop() else {
+                return;
+            };
+            self.begin(id, scheduled, None);
+        }
+    }
+
+    fn begin(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
+        let now = self.env.clock.mono();
+        let Shared {
+            memory, offender, ..
+        } = &self.env.shared;
+        let Some(assigned) = self.targets.get_mut(&id) else {
+            return;
+        };
+        let given_up = memory.sheds(Relief::Largest) && offender.gives_up(now, assigned.series());
         let (spec, deadline) = assigned.begin(
             scheduled,
             now,
             &self.env.epoch.load(),
             self.env.timestamp_tolerance,
         );
+        if given_up {
+            memory.count(Relief::Largest, 1);
+            let blocks = assigned.give_up(now, &self.env.shared);
+            return self.deliver(blocks);
+        }
         match (spec, refused) {
             (Ok(spec), None) => self.fetcher.start(now, id, spec, deadline),
             (_, Some(message)) => {
@@ -269,21 +304,12 @@ impl Worker {
         let blocks = contained(assigned, decoder, now, env, |assigned, decoder| {
             assigned.complete(result.as_ref(), decoder, now, &env.metrics)
         });
-        self.freed += decoder.release();
+        decoder.release();
         if let Ok(fetched) = result {
             self.fetcher.recycle(fetched);
         }
         // Last: the log may make us wait, and large bodies are not kept meanwhile.
         self.deliver(blocks);
-    }
-
-    /// Lets the system have what large bodies took.
-    fn give_back(&mut self) {
-        self.freed += self.fetcher.take_freed();
-        if self.freed >= limits::GIVE_BACK_BYTES {
-            self.freed = 0;
-            memory::give_back();
-        }
     }
 
     fn deliver(&self, blocks: Vec<ScrapeBlock>) {

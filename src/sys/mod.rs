@@ -2,6 +2,7 @@
 //!
 //! Nothing in here knows a word of the domain.
 
+pub mod cgroup;
 pub mod clock;
 pub mod fs;
 #[cfg(any(test, feature = "internals"))]

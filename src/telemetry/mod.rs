@@ -1,5 +1,6 @@
 //! Our own metrics and our own log.
 
+pub mod budget;
 pub mod limited;
 pub mod log;
 pub mod process;

@@ -29,6 +29,7 @@ use crate::http::server::response::Response;
 use crate::limits;
 use crate::net::server::{self, Answer, Handler, Promises, ServerHandle, ServerOptions};
 use crate::sys::clock::Clock;
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 
 use backend::Backend;
@@ -84,12 +85,14 @@ pub fn start(
     options: WebOptions,
     backend: Arc<dyn Backend>,
     registry: Registry,
+    memory: MemoryBudget,
     clock: Arc<dyn Clock>,
 ) -> io::Result<ServerHandle> {
     let server_options = ServerOptions {
         thread_name: "web",
         clients_max: options.clients_max,
         idle_timeout: options.idle_timeout,
+        memory,
     };
     let own_port = listeners
         .first()

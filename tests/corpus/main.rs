@@ -65,6 +65,8 @@ fn target(name: &str) -> TargetLoop {
         interner: narthex::scrape::cache::interner::Interner::default(),
         report: narthex::scrape::report::ReportSeries::default(),
         out_of_order_window_ms: 0,
+        memory: narthex::telemetry::budget::MemoryBudget::unlimited(),
+        offender: Default::default(),
     };
     let config = Arc::clone(&loaded.config.scrape_configs[0]);
     TargetLoop::new(Arc::new(identity), config, Duration::from_secs(10), shared)

@@ -29,6 +29,7 @@ mod life;
 mod log_tool;
 #[cfg(test)]
 mod mdns;
+mod memory_budget;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]

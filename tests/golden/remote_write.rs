@@ -122,6 +122,8 @@ impl Case {
             interner: narthex::scrape::cache::interner::Interner::default(),
             report: narthex::scrape::report::ReportSeries::default(),
             out_of_order_window_ms: 0,
+            memory: narthex::telemetry::budget::MemoryBudget::unlimited(),
+            offender: Default::default(),
         };
         let target = |(index, labels): (usize, &BTreeMap<String, String>)| {
             let identity = TargetIdentity {

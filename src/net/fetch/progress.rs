@@ -46,7 +46,6 @@ impl Fetcher {
         // A fault of ours or of a library that one peer provokes must not cost the others.
         let advanced = catch_unwind(AssertUnwindSafe(|| connection.advance(errand, buffer)));
         let mut step = advanced.unwrap_or(Err(Failure::Internal));
-        fetch.body.turn_page();
         self.body_bytes += fetch.body.len();
         if self.body_bytes > limits::FETCH_BODIES_BYTES && self.body_bytes > fetch.body.len() {
             step = self.make_way(fetch.body.len()).map_or(step, Err);
@@ -131,7 +130,7 @@ impl Fetcher {
             reason: head.reason,
             content_type: head.content_type,
             gzip: head.gzip,
-            wire_body: fetch.body.take(),
+            wire_body: std::mem::take(&mut fetch.body),
             limit: fetch.spec.body_limit,
         };
         self.completed.push_back((key, Ok(fetched)));

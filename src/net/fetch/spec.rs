@@ -113,9 +113,8 @@ impl BodyDecoder {
         Ok(&fetched.wire_body)
     }
 
-    /// Gives back the memory that a large body took, and says how many bytes. Call it when the
-    /// body has been used.
-    pub fn release(&mut self) -> usize {
-        self.0.release()
+    /// Gives back the memory that a large body took. Call it when the body has been used.
+    pub fn release(&mut self) {
+        self.0.release();
     }
 }

@@ -25,64 +25,8 @@ pub(super) struct Fetch {
     /// Whether a stale connection has already been replaced.
     pub(super) retried: bool,
     pub(super) work: Work,
-    pub(super) body: Body,
-}
-
-/// What has come of a body. A large one is gathered in segments, because a vector that grows holds
-/// its old and its new memory at once, up to three times of what is in it.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    full: Vec<Vec<u8>>,
-    open: Vec<u8>,
-}
-
-impl Body {
-    /// Nothing yet; `memory` is used.
-    pub(super) fn within(memory: Vec<u8>) -> Body {
-        Body {
-            full: Vec::new(),
-            open: memory,
-        }
-    }
-
-    /// Bytes so far.
-    pub(super) fn len(&self) -> usize {
-        self.gathered() + self.open.len()
-    }
-
-    /// Bytes in full segments.
-    pub(super) fn gathered(&self) -> usize {
-        self.full.iter().map(Vec::len).sum()
-    }
-
-    /// Begins a new segment if the current one is full.
-    pub(super) fn turn_page(&mut self) {
-        if self.open.len() >= limits::FETCH_SEGMENT_BYTES {
-            // Room for what one turn reads, so that a segment does not grow.
-            let room = limits::FETCH_SEGMENT_BYTES + limits::FETCH_READ_BYTES;
-            let full = std::mem::replace(&mut self.open, Vec::with_capacity(room));
-            self.full.push(full);
-        }
-    }
-
-    /// All of it in one piece. Each segment is let go when it has been copied.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        if self.full.is_empty() {
-            return std::mem::take(&mut self.open);
-        }
-        let mut whole = Vec::with_capacity(self.len());
-        for segment in self.full.drain(..) {
-            whole.extend_from_slice(&segment);
-        }
-        whole.append(&mut self.open);
-        self.open = Vec::new();
-        whole
-    }
-
-    /// Memory that can be used again; the rest is let go.
-    pub(super) fn into_memory(self) -> Vec<u8> {
-        self.open
-    }
+    /// What has come of the body. Large blocks of memory grow in place, see [`crate::sys::memory`].
+    pub(super) body: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -126,7 +70,7 @@ impl Fetch {
             url,
             route,
             trusted: self.trail.keeps_credentials(),
-            body: &mut self.body.open,
+            body: &mut self.body,
         }
     }
 

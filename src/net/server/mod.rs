@@ -22,6 +22,7 @@ use crate::limits;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
 use crate::sys::thread;
+use crate::telemetry::budget::MemoryBudget;
 
 /// Answers requests, on the server's thread.
 pub trait Handler: Send {
@@ -95,7 +96,7 @@ enum Mail {
 }
 
 /// How a server behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Name of its thread.
     pub thread_name: &'static str,
@@ -103,6 +104,8 @@ pub struct ServerOptions {
     pub clients_max: usize,
     /// How long a client may stay connected between two requests.
     pub idle_timeout: Duration,
+    /// The memory budget: when it runs short, new clients are turned away.
+    pub memory: MemoryBudget,
 }
 
 /// A running server. Dropping it stops the server without waiting for it.
@@ -185,8 +188,9 @@ pub fn start(
         mail: mail.clone(),
         clock,
     };
+    let thread_name = options.thread_name;
     let server = shell::Server::new(doors, listeners, handler, options)?;
-    let thread = thread::spawn(options.thread_name, move || server.run())?;
+    let thread = thread::spawn(thread_name, move || server.run())?;
     Ok(ServerHandle {
         mail,
         thread: Some(thread),

@@ -22,6 +22,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::http::server::request::Request;
 use crate::http::server::response::Response;
 use crate::limits;
+use crate::model::pressure::Relief;
 use crate::model::time::Mono;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::{MailReceiver, MailSender};
@@ -193,7 +194,17 @@ impl Server {
         }
     }
 
+    /// Whether memory runs short and there are clients enough; counts the one that is turned away.
+    /// A few are always served: the agent scrapes itself, and is watched.
+    fn turns_away(&self) -> bool {
+        self.clients.len() >= limits::MEMORY_CLIENTS && self.options.memory.shed(Relief::Visitors)
+    }
+
     fn welcome(&mut self, mut stream: TcpStream, now: Mono) {
+        if self.turns_away() {
+            // Closed at once: an answer would cost what there is not.
+            return;
+        }
         let token = Token(self.next_token);
         self.next_token += 1;
         let interest = Interest::READABLE | Interest::WRITABLE;

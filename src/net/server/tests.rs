@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::conversation::{Conversation, Now, Phase};
 use super::*;
 use crate::http::server::request::Method;
+use crate::model::pressure::Relief;
 use crate::model::time::{Mono, Wall};
 use crate::sys::clock::SystemClock;
+use crate::telemetry::registry::Registry;
 
 const BODY_MAX: u64 = 4 << 20;
 const WAIT: Duration = Duration::from_secs(10);
@@ -44,10 +46,15 @@ impl Handler for Echo {
 }
 
 fn server(clients_max: usize) -> ServerHandle {
+    server_with(clients_max, MemoryBudget::unlimited())
+}
+
+fn server_with(clients_max: usize, memory: MemoryBudget) -> ServerHandle {
     let options = ServerOptions {
         thread_name: "http-test",
         clients_max,
         idle_timeout: WAIT,
+        memory,
     };
     let listener = bind("127.0.0.1:0").expect("bind");
     start(
@@ -90,6 +97,31 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
 fn get(path: &str, close: bool) -> String {
     let connection = if close { "Connection: close\r\n" } else { "" };
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n{connection}\r\n")
+}
+
+#[test]
+fn very_few_clients_are_served_while_memory_runs_short() {
+    let memory = MemoryBudget::short_of(&Registry::default(), Relief::Visitors);
+    let server = server_with(8, memory.clone());
+    let mut served: Vec<TcpStream> = (0..limits::MEMORY_CLIENTS)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream
+                .write_all(get("/a", false).as_bytes())
+                .expect("write");
+            read_until(&mut stream, "/a 0");
+            stream
+        })
+        .collect();
+    let mut another = connect(&server);
+    // Closed without an answer, or reset.
+    assert_eq!(another.read(&mut [0; 10]).unwrap_or(0), 0);
+    assert_eq!(memory.counted(Relief::Visitors), 1.0);
+    served[0]
+        .write_all(get("/b", true).as_bytes())
+        .expect("write");
+    assert!(read_to_end(&mut served[0]).contains("/b 0"));
+    assert!(server.stop());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::Runner;
 use crate::limits;
+use crate::model::pressure::Relief;
 use crate::model::time::Mono;
 use crate::remote::answer::{describe, judge};
 use crate::remote::metadata::{ChunkOutcome, MetadataStep, encode};
@@ -25,7 +26,12 @@ impl Runner {
             }
             _ if self.state.stopping.is_some() => Mono::NEVER,
             MetadataStep::Collect => {
-                self.metadata.begin(now, self.metadata_source.families());
+                let families = if self.context.memory.shed(Relief::Extras) {
+                    Vec::new()
+                } else {
+                    self.metadata_source.families()
+                };
+                self.metadata.begin(now, families);
                 now
             }
             MetadataStep::Send => {

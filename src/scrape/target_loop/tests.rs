@@ -10,17 +10,22 @@ use crate::model::labels::Labels;
 use crate::model::value::{is_absent, is_stale};
 use crate::relabel::rule::{Action, NameScheme, Rule};
 use crate::scrape::testing::job;
+use crate::telemetry::budget::MemoryBudget;
 
 struct Harness {
     target: TargetLoop,
     now: i64,
 }
 
+mod memory;
+
 fn shared() -> Shared {
     Shared {
         interner: Interner::default(),
         report: ReportSeries::default(),
         out_of_order_window_ms: 0,
+        memory: MemoryBudget::unlimited(),
+        offender: Default::default(),
     }
 }
 
@@ -58,6 +63,10 @@ fn lines(blocks: &[ScrapeBlock]) -> Vec<String> {
 
 impl Harness {
     fn new(change: impl FnOnce(&mut ScrapeConfig)) -> Harness {
+        Harness::sharing(change, shared())
+    }
+
+    fn sharing(change: impl FnOnce(&mut ScrapeConfig), shared: Shared) -> Harness {
         let mut config = job("j");
         change(&mut config);
         let labels = Labels::from_pairs([("instance", "i"), ("job", "j")]);
@@ -68,7 +77,7 @@ impl Harness {
         });
         let timeout = Duration::from_secs(10);
         Harness {
-            target: TargetLoop::new(identity, Arc::new(config), timeout, shared()),
+            target: TargetLoop::new(identity, Arc::new(config), timeout, shared),
             now: 0,
         }
     }

@@ -1,16 +1,20 @@
 //! What a panic costs.
 
 use super::*;
+use crate::exposition::protocol::Format;
 use crate::model::block::EpochId;
 use crate::model::target_group::LabelMap;
 use crate::model::time::Wall;
+use crate::model::value::is_stale;
 use crate::scrape::cache::interner::Interner;
 use crate::scrape::report::ReportSeries;
 use crate::scrape::status::{Health, LastScrape};
 use crate::scrape::target::{self, Built};
+use crate::scrape::target_loop::ScrapeTime;
 use crate::scrape::testing::{job, labels};
 use crate::sys::clock::SystemClock;
 use crate::sys::published;
+use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 
 const EPOCH: EpochClock = EpochClock {
@@ -43,6 +47,8 @@ fn env() -> WorkerEnv {
             interner: Interner::default(),
             report: ReportSeries::default(),
             out_of_order_window_ms: 0,
+            memory: MemoryBudget::unlimited(),
+            offender: Default::default(),
         },
         metrics: ScrapeMetrics::new(&registry),
         user_agent: "t/1".to_owned(),
@@ -103,4 +109,33 @@ fn a_panic_over_a_page_costs_that_scrape_and_no_more() {
         own.refuse("not asked", now)
     });
     assert_eq!((blocks.len(), env.metrics.panics.get()), (1, 2.0));
+}
+
+#[test]
+fn a_target_that_is_given_up_is_down_and_its_series_are_forgotten() {
+    let env = env();
+    let last = published::Shared::new(LastScrape::default());
+    let mut assigned = assigned(&env, &last);
+    let at = ScrapeTime {
+        epoch: EPOCH.id,
+        offset_ms: 0,
+        wall: Wall(1_000_000_000_000),
+    };
+    assigned.take_page(
+        at,
+        Format::Text,
+        b"a 1\nb 2\n",
+        Duration::ZERO,
+        &env.metrics,
+    );
+    assert_eq!(assigned.page_bytes(), 8);
+    assert!(assigned.series() >= 2);
+    let now = Mono::from_millis(15_000);
+    let (spec, _) = assigned.begin(now, now, &EPOCH, Duration::ZERO);
+    assert!(spec.is_ok());
+    let blocks = assigned.give_up(now, &env.shared);
+    assert_eq!((blocks.len(), up(&blocks)), (2, Some(0.0)));
+    assert!(blocks[1].values.iter().all(|value| is_stale(*value)));
+    assert_eq!(assigned.series(), 0);
+    assert!(!assigned.is_running());
 }

@@ -361,7 +361,7 @@ fn exchanges_are_bounded() {
                 alarm: now + PATIENCE,
                 retried: false,
                 work: Work::Nothing,
-                body: Body::default(),
+                body: Vec::new(),
             })
         });
     }

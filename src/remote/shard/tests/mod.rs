@@ -139,6 +139,27 @@ fn a_receiver_that_wants_repair_is_asked_once_a_minute() {
 }
 
 #[test]
+fn requests_are_small_while_memory_runs_short() {
+    let settings = ShardSettings {
+        samples: 160,
+        ..settings()
+    };
+    let mut shard = Shard::new(settings);
+    push(&mut shard, at(0), 1, 1, 50);
+    push(&mut shard, at(0), 2, 2, 15);
+    let mut sizes = Vec::new();
+    for small in [true, true, false] {
+        shard.keep_requests_small(small);
+        assert_eq!(shard.step(at(0), true), Step::Send);
+        let series = request(&shard).timeseries;
+        sizes.push(series.iter().map(|own| own.samples.len()).sum::<usize>());
+        shard.answered(at(0), &Verdict::Accepted, 0.0);
+    }
+    assert_eq!(sizes, [20, 20, 25]);
+    assert_eq!(settled(&mut shard), [1, 2]);
+}
+
+#[test]
 fn what_is_too_large_is_halved_and_smaller_requests_follow() {
     let mut shard = Shard::new(settings());
     push(&mut shard, at(0), 1, 1, 60);

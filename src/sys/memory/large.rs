@@ -1,0 +1,72 @@
+//! Blocks that are mappings of their own.
+
+use std::alloc::Layout;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
+
+use crate::limits;
+
+/// Alignment that every mapping has: the smallest page of any system.
+const ALIGNMENT: usize = 4096;
+
+/// Bytes of all blocks.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of all blocks that were taken and not given back.
+pub(super) fn held() -> usize {
+    HELD.load(Ordering::Relaxed)
+}
+
+/// Counts bytes that are no block as such, or no longer.
+pub(super) fn count(taken: usize, given_back: usize) {
+    HELD.fetch_add(taken.wrapping_sub(given_back), Ordering::Relaxed);
+}
+
+/// Whether a block of that layout is a mapping.
+pub(super) fn is_large(layout: Layout) -> bool {
+    layout.size() >= limits::LARGE_BLOCK_BYTES && layout.align() <= ALIGNMENT
+}
+
+/// A block of `size` zeros; null if the system has none.
+#[expect(unsafe_code, reason = "a system call that has no safe form")]
+pub(super) fn take(size: usize) -> *mut u8 {
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: without a wished address nothing that exists is touched.
+    let mapped = unsafe { mmap_anonymous(ptr::null_mut(), size, protection, MapFlags::PRIVATE) };
+    mapped.map_or(ptr::null_mut(), |block| {
+        count(size, 0);
+        block.cast()
+    })
+}
+
+/// Lets the system have a block, or whole pages of one. False if it will not, which happens when it
+/// has no room to note that a mapping has become two.
+///
+/// # Safety
+/// It came from [`take`] or [`resize`] with that size, and nobody uses it any more.
+#[expect(unsafe_code, reason = "a system call that has no safe form")]
+pub(super) unsafe fn give_back(block: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller gives up those pages.
+    let gone = unsafe { munmap(block.cast(), size).is_ok() };
+    if gone {
+        count(0, size);
+    }
+    gone
+}
+
+/// Makes a block larger or smaller; it may move, and its pages go with it uncopied. What is new is
+/// zeros. Null, and the block as it was, if the system has no room.
+///
+/// # Safety
+/// It came from [`take`] or [`resize`] with size `old`; after success only the result is used.
+#[expect(unsafe_code, reason = "a system call that has no safe form")]
+pub(super) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> *mut u8 {
+    // SAFETY: the whole mapping is the caller's, and the system chooses where it may move.
+    let moved = unsafe { mremap(block.cast(), old, new, MremapFlags::MAYMOVE) };
+    moved.map_or(ptr::null_mut(), |block| {
+        count(new, old);
+        block.cast()
+    })
+}
