@@ -37,6 +37,7 @@ use crate::telemetry::registry::Registry;
 use crate::wal::{self, Wal};
 use crate::web;
 use crate::web::backend::Readiness;
+use crate::web::door::Door;
 
 /// Why the agent cannot start.
 #[derive(Debug)]
@@ -85,6 +86,7 @@ impl Joined {
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = bind(&options)?;
         let settings = read_settings(&options.config_file)?;
+        let door = open_door(&options, &clock, &registry)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
         let (resolver, resolver_threads) = Resolver::start(Arc::clone(&clock), &registry)
@@ -123,7 +125,7 @@ impl Joined {
             corruptions: registry.counter("prometheus_agent_corruptions_total", "", &[]),
             requests: sender,
         };
-        let web = start_web(listeners, &options, view, registry)?;
+        let web = start_web(listeners, &options, view, registry, door)?;
         Ok(Joined {
             options,
             clock,
@@ -356,14 +358,29 @@ fn start_scrape(settings: &Settings, env: ScrapeEnv) -> Result<ScrapeHandle, Fai
         .map_err(|error| Failure::runtime("scrape", error))
 }
 
+fn open_door(
+    options: &RunOptions,
+    clock: &Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Door, Failure> {
+    let Some(path) = &options.web_config_file else {
+        return Ok(Door::default());
+    };
+    Door::guarded(path, clock, registry).map_err(|error| Failure {
+        status: ExitStatus::Usage,
+        message: error.to_string(),
+    })
+}
+
 fn start_web(
     listeners: Vec<TcpListener>,
     options: &RunOptions,
     view: View,
     registry: Registry,
+    door: Door,
 ) -> Result<ServerHandle, Failure> {
     let (site, clock) = (options.web.clone(), Arc::clone(&view.clock));
-    web::start(listeners, site, Arc::new(view), registry, clock)
+    web::start(listeners, site, Arc::new(view), registry, clock, door)
         .map_err(|error| Failure::runtime("web", error))
 }
 

@@ -97,6 +97,20 @@ pub enum TlsVersion {
     Tls13,
 }
 
+impl TlsVersion {
+    /// The version of that name, like `TLS12`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<TlsVersion> {
+        match name {
+            "TLS10" => Some(TlsVersion::Tls10),
+            "TLS11" => Some(TlsVersion::Tls11),
+            "TLS12" => Some(TlsVersion::Tls12),
+            "TLS13" => Some(TlsVersion::Tls13),
+            _ => None,
+        }
+    }
+}
+
 /// Which proxy to use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub enum ProxyConfig {

@@ -15,6 +15,7 @@ pub mod remote_write;
 pub mod scrape;
 pub mod secret;
 pub mod url;
+pub mod web;
 pub mod yaml;
 
 use std::sync::Arc;

@@ -43,3 +43,5 @@ mod self_metrics;
 mod stores;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod web_config;

@@ -25,6 +25,7 @@ mod tls;
 pub(super) mod top;
 mod tracing;
 
+pub(super) use self::headers::header_value;
 use super::decode::{Cursor, Decoded};
 
 /// A written secret reference, which needs a secret manager that nobody provides.
