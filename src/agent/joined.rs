@@ -22,6 +22,7 @@ use crate::limits;
 use crate::model::block::EpochId;
 use crate::model::time::Wall;
 use crate::model::timeline::{Epoch, EpochClock};
+use crate::net::lease;
 use crate::net::resolve::Resolver;
 use crate::net::server::{self, ServerHandle};
 use crate::remote::metrics::Incoming;
@@ -85,6 +86,7 @@ impl Joined {
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = bind(&options)?;
+        lease::register(&registry);
         let settings = read_settings(&options.config_file)?;
         let door = open_door(&options, &clock, &registry)?;
         let wal = open_log(&options, &clock, &registry)?;

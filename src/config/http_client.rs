@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::oauth2::OAuth2Config;
 use super::secret::{Secret, SecretSource};
+use super::sigv4::SigV4Config;
 
 /// How to talk to an HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +56,10 @@ pub enum Auth {
         /// The credentials.
         credentials: SecretSource,
     },
+    /// `oauth2`: a token that is fetched.
+    OAuth2(Box<OAuth2Config>),
+    /// `sigv4`: every request is signed. In `remote_write` only.
+    SigV4(Box<SigV4Config>),
 }
 
 /// `tls_config`.

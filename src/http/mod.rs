@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod exchange;
+pub mod form;
 pub mod gzip;
 pub mod redirect;
 pub mod request;

@@ -24,3 +24,35 @@ pub const WEB_WRONG_PASSWORD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often the log repeats that a client was refused, or that a file cannot be used.
 pub const WEB_COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long before its end a token or temporary key is not used any more, as Go's client has it; a
+/// quarter of its life if that is less.
+pub const GRANT_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long before its end the next one is fetched at the earliest; a fifth of its life if that is
+/// less.
+pub const GRANT_RENEWAL: Duration = Duration::from_mins(5);
+
+/// Pause after the first failure to fetch one; it doubles with each.
+pub const GRANT_RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest pause.
+pub const GRANT_RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// How often who waits for one looks whether its client was shut down.
+pub const GRANT_WAIT_TURN: Duration = Duration::from_millis(250);
+
+/// How often the log repeats that a source fails.
+pub const GRANT_COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Time for one request to a token server or a metadata service.
+pub const GRANT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer of theirs that are read: tokens have a few KiB.
+pub const GRANT_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Letters of a server's explanation that are shown.
+pub const GRANT_ERROR_CHARS: usize = 200;
+
+/// How long a signed assertion is valid, as in Prometheus.
+pub const ASSERTION_LIFETIME: Duration = Duration::from_mins(10);

@@ -256,6 +256,9 @@ impl Client {
         let mut url = Url::parse(request.url)?;
         let mut trail = Trail::new(&url);
         loop {
+            if trail.keeps_credentials() {
+                self.wait_for_credentials(deadline, request.timeout)?;
+            }
             let hop = Hop {
                 url: &url,
                 trusted: trail.keeps_credentials(),
@@ -273,6 +276,17 @@ impl Client {
             }
             url = trail.follow(&url, head.header("location"))?;
         }
+    }
+
+    fn wait_for_credentials(&self, deadline: Mono, limit: Duration) -> Result<(), ClientError> {
+        let is_closed = || self.state.lock().closed;
+        if self.context.wait_until_ready(deadline, is_closed)? {
+            return Ok(());
+        }
+        if is_closed() {
+            return Err(ClientError::Closed);
+        }
+        Err(ClientError::timeout(Phase::Credentials, limit))
     }
 
     fn exchange(

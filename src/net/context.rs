@@ -2,14 +2,20 @@
 //! proxy.
 //!
 //! Built once from the configuration and shared. Secret files are read at each use, TLS files when
-//! they change; both therefore take effect without a reload.
+//! they change; both therefore take effect without a reload. Where credentials must be fetched first,
+//! [`HttpContext::is_ready_or`] says whether they are there; only then a request is put together.
 
+use std::sync::Arc;
+
+use super::lease::{Source, Standing, Waiter};
+use super::oauth2::{Token, Tokens};
 use super::proxy::{ProxyError, ProxyRules};
 use super::secrets::{self, FileError};
 use super::tls::{TlsError, TlsSource};
 use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
 use crate::http::auth::{self, UnsendableError};
 use crate::http::request::is_header_name;
+use crate::model::time::Mono;
 
 /// Why requests cannot be prepared: always a matter of the configuration or its files.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +32,9 @@ pub enum ContextError {
     /// A secret cannot be sent.
     #[error(transparent)]
     Unsendable(#[from] UnsendableError),
+    /// A token or key that requests need cannot be fetched, for this reason.
+    #[error("{0}")]
+    Grant(Arc<str>),
     /// A header cannot be sent.
     #[error("http header {name:?} has a name or a value that cannot be sent")]
     Header {
@@ -42,6 +51,7 @@ pub struct HttpContext {
     pub tls: TlsSource,
     /// Which proxy to use.
     pub proxy: ProxyRules,
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl HttpContext {
@@ -53,8 +63,44 @@ impl HttpContext {
         Ok(HttpContext {
             tls: TlsSource::new(&config.tls)?,
             proxy: ProxyRules::new(&config.proxy, &|name| std::env::var(name).ok())?,
+            tokens: match &config.auth {
+                Auth::OAuth2(own) => Some(Tokens::shared(own)?),
+                Auth::SigV4(_) => {
+                    let error = "sigv4 is not supported by this version of narthex";
+                    return Err(ContextError::Grant(error.into()));
+                }
+                _ => None,
+            },
             config: config.clone(),
         })
+    }
+
+    /// Whether requests can be made now, as far as it depends on what must be fetched first. While
+    /// that is being fetched, `waiter` is called at the end of it.
+    ///
+    /// # Errors
+    /// When it could not be fetched.
+    pub fn is_ready_or(&self, waiter: impl FnOnce() -> Waiter) -> Result<bool, ContextError> {
+        match &self.tokens {
+            None => Ok(true),
+            Some(tokens) => settled(tokens.source().standing_or(waiter())),
+        }
+    }
+
+    /// Waits until requests can be made, `deadline` has passed or `is_over` says so; false if they
+    /// cannot be made then.
+    ///
+    /// # Errors
+    /// As [`HttpContext::is_ready_or`].
+    pub fn wait_until_ready(
+        &self,
+        deadline: Mono,
+        is_over: impl Fn() -> bool,
+    ) -> Result<bool, ContextError> {
+        match &self.tokens {
+            None => Ok(true),
+            Some(tokens) => settled(tokens.source().wait(deadline, is_over)),
+        }
     }
 
     /// Whether redirects are followed.
@@ -83,6 +129,16 @@ impl HttpContext {
                 let credentials = secrets::resolve(credentials)?;
                 Ok(Some(auth::of_kind(kind, credentials.expose())?))
             }
+            Auth::OAuth2(_) => {
+                let source = self.tokens.as_ref().map(|tokens| tokens.source());
+                match source.map(Source::standing) {
+                    Some(Standing::Ready(Token(header))) => Ok(Some(header.expose().to_owned())),
+                    Some(Standing::Failed(error)) => Err(ContextError::Grant(error)),
+                    _ => Err(ContextError::Grant("oauth2: there is no token yet".into())),
+                }
+            }
+            // The signature is made over the whole request.
+            Auth::SigV4(_) => Ok(None),
         }
     }
 
@@ -107,6 +163,14 @@ impl HttpContext {
             }
         }
         Ok(headers)
+    }
+}
+
+fn settled<T>(standing: Standing<T>) -> Result<bool, ContextError> {
+    match standing {
+        Standing::Ready(_) => Ok(true),
+        Standing::Pending => Ok(false),
+        Standing::Failed(error) => Err(ContextError::Grant(error)),
     }
 }
 

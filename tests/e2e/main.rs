@@ -44,4 +44,6 @@ mod stores;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod web_config;

@@ -89,6 +89,8 @@ impl Body {
 pub(super) enum Work {
     /// Not begun.
     Nothing,
+    /// Waits until credentials have been fetched; the question's number.
+    Authorizing(u64),
     /// Waits for the resolver's answer with this number.
     Resolving(u64),
     /// Has a connection being made, and further addresses if it fails.
@@ -133,7 +135,7 @@ impl Fetch {
     pub(super) fn slot(&self) -> Option<usize> {
         match self.work {
             Work::Dialing(slot, _) | Work::Exchanging(slot) => Some(slot),
-            Work::Nothing | Work::Resolving(_) => None,
+            Work::Nothing | Work::Authorizing(_) | Work::Resolving(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod hostile;
 mod plain;
 mod secure;
+mod tokens;
 
 use std::collections::BTreeMap;
 
