@@ -4,6 +4,7 @@
 //! here knows what is fetched or why.
 
 pub mod auth;
+pub mod aws;
 pub mod exchange;
 pub mod form;
 pub mod gzip;

@@ -56,3 +56,15 @@ pub const GRANT_ERROR_CHARS: usize = 200;
 
 /// How long a signed assertion is valid, as in Prometheus.
 pub const ASSERTION_LIFETIME: Duration = Duration::from_mins(10);
+
+/// Time for one question to a metadata service: it is on this host or next to it, or not there.
+pub const AWS_METADATA_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of a file of AWS's tools that are read.
+pub const AWS_FILE_BYTES: u64 = 1024 * 1024;
+
+/// How long keys from a file, or without an end, are used before they are looked up again.
+pub const AWS_FILE_KEYS_LIFETIME: Duration = Duration::from_mins(10);
+
+/// Profiles that may lead to one another.
+pub const AWS_PROFILE_DEPTH: usize = 4;

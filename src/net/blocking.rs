@@ -22,6 +22,7 @@ use ureq::unversioned::transport::Connector;
 
 pub use self::error::{ClientError, Phase};
 use self::transport::{NextHop, NextHopResolver};
+use super::aws::Signable;
 use super::context::HttpContext;
 use super::resolve::Resolver;
 use crate::config::http_client::HttpClientConfig;
@@ -372,14 +373,14 @@ impl Client {
         hop: Hop<'_>,
     ) -> Result<http::request::Builder, ClientError> {
         let url = hop.url;
-        let method = match request.method {
-            Method::Get => http::Method::GET,
-            Method::Post => http::Method::POST,
-            Method::Put => http::Method::PUT,
+        let method_name = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
         };
         let uri = format!("{}://{}{}", url.scheme(), url.authority, url.target);
         let uri = Uri::try_from(uri).map_err(|_| ClientError::Unsendable)?;
-        let mut head = http::Request::builder().method(method).uri(uri);
+        let mut head = http::Request::builder().method(method_name).uri(uri);
         let given = |name: &str| {
             request
                 .headers
@@ -403,6 +404,17 @@ impl Client {
             let authorization = self.context.authorization(url.userinfo.as_ref())?;
             if let Some(value) = authorization.filter(|_| !given("authorization")) {
                 head = head.header("authorization", value);
+            }
+            let own = request.headers.iter();
+            let mut kind = own.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let signable = Signable {
+                method: method_name,
+                url,
+                content_type: kind.next().map(|(_, value)| *value),
+                body: request.body,
+            };
+            for (name, value) in self.context.signature(&signable)? {
+                head = head.header(name, value);
             }
         }
         Ok(head)

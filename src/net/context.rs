@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::aws::{Signable, Signer};
 use super::lease::{Source, Standing, Waiter};
 use super::oauth2::{Token, Tokens};
 use super::proxy::{ProxyError, ProxyRules};
@@ -16,6 +17,7 @@ use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
 use crate::http::auth::{self, UnsendableError};
 use crate::http::request::is_header_name;
 use crate::model::time::Mono;
+use crate::sys::clock::{Clock, SystemClock};
 
 /// Why requests cannot be prepared: always a matter of the configuration or its files.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,7 @@ pub struct HttpContext {
     /// Which proxy to use.
     pub proxy: ProxyRules,
     tokens: Option<Arc<Tokens>>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl HttpContext {
@@ -65,10 +68,10 @@ impl HttpContext {
             proxy: ProxyRules::new(&config.proxy, &|name| std::env::var(name).ok())?,
             tokens: match &config.auth {
                 Auth::OAuth2(own) => Some(Tokens::shared(own)?),
-                Auth::SigV4(_) => {
-                    let error = "sigv4 is not supported by this version of narthex";
-                    return Err(ContextError::Grant(error.into()));
-                }
+                _ => None,
+            },
+            signer: match &config.auth {
+                Auth::SigV4(own) => Some(Signer::shared(own)?),
                 _ => None,
             },
             config: config.clone(),
@@ -81,9 +84,10 @@ impl HttpContext {
     /// # Errors
     /// When it could not be fetched.
     pub fn is_ready_or(&self, waiter: impl FnOnce() -> Waiter) -> Result<bool, ContextError> {
-        match &self.tokens {
-            None => Ok(true),
-            Some(tokens) => settled(tokens.source().standing_or(waiter())),
+        match (&self.tokens, &self.signer) {
+            (Some(tokens), _) => settled(tokens.source().standing_or(waiter())),
+            (None, Some(signer)) => settled(signer.source().standing_or(waiter())),
+            (None, None) => Ok(true),
         }
     }
 
@@ -97,9 +101,10 @@ impl HttpContext {
         deadline: Mono,
         is_over: impl Fn() -> bool,
     ) -> Result<bool, ContextError> {
-        match &self.tokens {
-            None => Ok(true),
-            Some(tokens) => settled(tokens.source().wait(deadline, is_over)),
+        match (&self.tokens, &self.signer) {
+            (Some(tokens), _) => settled(tokens.source().wait(deadline, is_over)),
+            (None, Some(signer)) => settled(signer.source().wait(deadline, is_over)),
+            (None, None) => Ok(true),
         }
     }
 
@@ -139,6 +144,20 @@ impl HttpContext {
             }
             // The signature is made over the whole request.
             Auth::SigV4(_) => Ok(None),
+        }
+    }
+
+    /// The headers that sign a request for AWS; none unless the configuration wants that.
+    ///
+    /// # Errors
+    /// When there are no keys.
+    pub fn signature(
+        &self,
+        request: &Signable<'_>,
+    ) -> Result<Vec<(&'static str, String)>, ContextError> {
+        match &self.signer {
+            None => Ok(Vec::new()),
+            Some(signer) => signer.sign(request, SystemClock.wall()),
         }
     }
 

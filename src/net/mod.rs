@@ -5,6 +5,7 @@
 //! Both are configured by a [`context::HttpContext`]. [`server`] is the other side, for status
 //! pages and the embedded receiver. No decision of the domain is made here.
 
+pub mod aws;
 pub mod blocking;
 pub mod context;
 pub mod dns;

@@ -8,18 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::http_client::{Auth, HeaderValue};
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::config::secret::{Secret, SecretSource};
+use crate::net::aws::Signer;
 use crate::net::oauth2::Tokens;
 
 /// Shorter texts are no secrets, and would be found everywhere.
 const SECRET_BYTES_MIN: usize = 4;
 
 /// What must not be shown of an endpoint: the secrets that stand in its configuration, and the token
-/// that it uses. Those in files change and are not known here; a receiver that echoes them gets past
+/// or temporary keys that it uses. Those in files change and are not known here; a receiver that echoes them gets past
 /// this.
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
     written: Vec<Secret>,
     tokens: Option<Arc<Tokens>>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Mask {
@@ -27,7 +29,7 @@ impl Mask {
     #[must_use]
     pub fn new(config: &RemoteWriteConfig) -> Mask {
         let mut texts: Vec<String> = config.headers.iter().map(|own| own.1.clone()).collect();
-        let mut tokens = None;
+        let (mut tokens, mut signer) = (None, None);
         match &config.http_client.auth {
             Auth::None => {}
             Auth::Basic { username, password } => {
@@ -37,9 +39,7 @@ impl Mask {
             }
             Auth::Header { credentials, .. } => texts.push(inline(credentials).to_owned()),
             Auth::OAuth2(own) => tokens = Tokens::shared(own).ok(),
-            Auth::SigV4(own) => {
-                texts.extend(own.keys.iter().map(|keys| keys.1.expose().to_owned()))
-            }
+            Auth::SigV4(own) => signer = Signer::shared(own).ok(),
         }
         for header in &config.http_client.headers {
             texts.extend(header.values.iter().map(|value| match value {
@@ -53,14 +53,16 @@ impl Mask {
         Mask {
             written: texts.into_iter().map(Secret::new).collect(),
             tokens,
+            signer,
         }
     }
 
     /// The text with every secret replaced.
     #[must_use]
     pub fn apply(&self, text: String) -> String {
-        let fetched = self.tokens.as_ref().map(|tokens| tokens.secrets());
-        let fetched = fetched.iter().flatten();
+        let tokens = self.tokens.as_ref().map(|tokens| tokens.secrets());
+        let keys = self.signer.as_ref().map(|signer| signer.secrets());
+        let fetched = tokens.iter().chain(&keys).flatten();
         let fetched = fetched.filter(|secret| secret.expose().len() >= SECRET_BYTES_MIN);
         fetched.chain(&self.written).fold(text, |text, secret| {
             if text.contains(secret.expose()) {

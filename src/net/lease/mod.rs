@@ -11,6 +11,7 @@
 //! Stops when: the outcome is known.
 
 mod core;
+mod shared;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 pub use self::core::Granted;
 use self::core::{Lease, State};
+pub use self::shared::Shared;
 use crate::limits;
 use crate::model::time::Mono;
 use crate::sys::clock::Clock;

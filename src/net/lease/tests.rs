@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::*;
 use crate::model::time::Wall;
@@ -20,7 +20,7 @@ impl Issuer<u8> for Scripted {
 type Outcomes = Sender<Result<Granted<u8>, String>>;
 
 fn source(clock: Arc<dyn Clock>) -> (Source<u8>, Outcomes) {
-    let (sender, receiver) = unbounded();
+    let (sender, receiver) = bounded(8);
     let issuer = Box::new(Scripted(receiver));
     let name = "http://idp/token".to_owned();
     (Source::new(Kind::OAuth2, name, issuer, clock), sender)
@@ -36,7 +36,7 @@ fn granted(grant: u8) -> Result<Granted<u8>, String> {
 #[test]
 fn waiters_are_called_once_and_find_the_grant() {
     let (source, outcomes) = source(Arc::new(SystemClock));
-    let (bell, rings) = unbounded();
+    let (bell, rings) = bounded(8);
     for number in 0..3 {
         let bell = bell.clone();
         let waiter = Box::new(move || bell.send(number).expect("heard"));

@@ -6,14 +6,14 @@
 mod answer;
 mod assertion;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use self::answer::{Refusal, parse, refusal};
 use super::blocking::{Client, ClientError, ClientOptions, Method, Request, Response};
 use super::context::ContextError;
-use super::lease::{Granted, Issuer, Kind, Source};
+use super::lease::{Granted, Issuer, Kind, Shared, Source};
 use super::secrets;
 use crate::config::http_client::HttpClientConfig;
 use crate::config::oauth2::{Grant, OAuth2Config};
@@ -36,7 +36,7 @@ pub struct Tokens {
 }
 
 /// All that are in use.
-static SHARED: Mutex<Vec<Weak<Tokens>>> = Mutex::new(Vec::new());
+static SHARED: Shared<Tokens> = Shared::new();
 
 impl Tokens {
     /// The tokens of a configuration, the same ones for everybody who has an equal one.
@@ -47,18 +47,13 @@ impl Tokens {
         if let Some(known) = Tokens::known(config) {
             return Ok(known);
         }
-        let tokens = Arc::new(Tokens::new(config, Arc::new(SystemClock))?);
-        SHARED.lock().push(Arc::downgrade(&tokens));
-        Ok(tokens)
+        Ok(SHARED.add(Tokens::new(config, Arc::new(SystemClock))?))
     }
 
     /// The tokens of a configuration that is in use.
     #[must_use]
     pub fn known(config: &OAuth2Config) -> Option<Arc<Tokens>> {
-        let mut shared = SHARED.lock();
-        shared.retain(|tokens| tokens.strong_count() > 0);
-        let mut all = shared.iter().filter_map(Weak::upgrade);
-        all.find(|tokens| tokens.config == *config)
+        SHARED.find(|tokens| tokens.config == *config)
     }
 
     /// Tokens of its own, by a clock.
@@ -183,7 +178,7 @@ impl Server {
         match style {
             Style::Header => {
                 let (id, secret) = (form::escape(id), form::escape(secret.expose()));
-                self.post(&parameters, Some(auth::basic(&id, &secret)))
+                self.post(&parameters, Some(&auth::basic(&id, &secret)))
             }
             Style::Parameters => {
                 parameters.push(("client_id".to_owned(), id.clone()));
@@ -207,11 +202,11 @@ impl Server {
     fn post(
         &self,
         parameters: &[(String, String)],
-        authorization: Option<String>,
+        authorization: Option<&str>,
     ) -> Result<Response, String> {
         let body = form::encode(parameters);
         let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
-        if let Some(value) = &authorization {
+        if let Some(value) = authorization {
             headers.push(("authorization", value));
         }
         let request = Request {

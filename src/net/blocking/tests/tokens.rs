@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::oauth2::{Grant, OAuth2Config};
+use crate::config::sigv4::SigV4Config;
+use crate::http::aws;
+use crate::model::calendar::parse_utc;
 
 fn with_tokens(token_url: &str) -> HttpClientConfig {
     HttpClientConfig {
@@ -63,4 +66,62 @@ fn a_hanging_token_server_costs_the_time_limit_and_a_shutdown_ends_the_wait() {
     let ended = waiting.expect("thread").join().expect("no panic");
     assert!(matches!(ended, Err(ClientError::Closed)));
     assert!(server.received().is_empty());
+}
+
+#[test]
+fn requests_are_signed_for_aws_as_they_are_sent() {
+    let server = Server::http(|_| answer("204 No Content", &[], b""));
+    let own = SigV4Config {
+        region: "eu-west-1".to_owned(),
+        keys: Some(("AK".to_owned(), Secret::new("SK"))),
+        profile: String::new(),
+        role_arn: String::new(),
+        external_id: String::new(),
+        use_fips_sts_endpoint: false,
+        service_name: "aps".to_owned(),
+    };
+    let client = client(&HttpClientConfig {
+        auth: Auth::SigV4(Box::new(own)),
+        ..HttpClientConfig::default()
+    });
+    let url = server.url("/ws/a%20b?x=1");
+    let request = Request {
+        method: Method::Post,
+        headers: &[("Content-Type", "application/x-protobuf")],
+        body: b"compressed",
+        ..Request::get(&url, PATIENCE, 10)
+    };
+    client.send(&request).expect("answer");
+    let received = &server.received()[0];
+    let header = |name| received.header(name).unwrap_or_default();
+    let date = header("x-amz-date");
+    let text = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &date[..4],
+        &date[4..6],
+        &date[6..8],
+        &date[9..11],
+        &date[11..13],
+        &date[13..15]
+    );
+    let unsigned = aws::Unsigned {
+        method: "POST",
+        host: header("host"),
+        target: received.path(),
+        headers: &[
+            ("x-amz-date", date),
+            ("content-type", header("content-type")),
+        ],
+        body: &received.body,
+    };
+    let scope = aws::Scope {
+        region: "eu-west-1",
+        service: "aps",
+        now: parse_utc(&text).expect("a date"),
+    };
+    assert_eq!(received.body, b"compressed");
+    assert_eq!(
+        header("authorization"),
+        aws::sign(&unsigned, "AK", "SK", scope)
+    );
 }
