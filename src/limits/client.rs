@@ -135,3 +135,6 @@ pub const GIVE_BACK_BYTES: usize = 4 * 1024 * 1024;
 
 /// A body is gathered in segments of this size, so that a large one is not copied as it grows.
 pub const FETCH_SEGMENT_BYTES: usize = 1024 * 1024;
+
+/// Bytes of the path of a Unix socket: what the system's address has room for, but for the zero.
+pub const UNIX_SOCKET_PATH_BYTES: usize = 107;

@@ -24,7 +24,7 @@ pub(super) fn spec(
     let context = context.clone()?;
     let compress = config
         .enable_compression
-        .unwrap_or_else(|| !is_loopback(&target.url));
+        .unwrap_or_else(|| target.unix_socket.is_none() && !is_loopback(&target.url));
     let header = |name: &str, value: String| (name.to_owned(), value);
     let headers = vec![
         header(
@@ -45,9 +45,15 @@ pub(super) fn spec(
         .limits
         .body_size
         .unwrap_or(limits::SCRAPE_BODY_BYTES_MAX);
-    FetchSpec::new(&target.url, context, headers, limit)
-        .map(Arc::new)
-        .map_err(|error| error.to_string().into())
+    FetchSpec::new(
+        &target.url,
+        target.unix_socket.clone(),
+        context,
+        headers,
+        limit,
+    )
+    .map(Arc::new)
+    .map_err(|error| error.to_string().into())
 }
 
 /// The protocols that this version reads: asking for protobuf would get it. A job that wants

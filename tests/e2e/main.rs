@@ -46,4 +46,6 @@ mod support;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod unix_socket;
+#[cfg(test)]
 mod web_config;

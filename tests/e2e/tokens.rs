@@ -14,7 +14,8 @@ const TOKEN: &str = "Bearer token-of-the-test";
 fn idp(hangs: &Arc<AtomicBool>) -> HttpServer {
     let hangs = Arc::clone(hangs);
     HttpServer::start(move |_: &Request| {
-        let text = r#"{"access_token":"token-of-the-test","token_type":"bearer","expires_in":3600}"#;
+        let text =
+            r#"{"access_token":"token-of-the-test","token_type":"bearer","expires_in":3600}"#;
         let reply = Reply::ok("application/json", text);
         if hangs.load(Ordering::Relaxed) {
             return reply.manner(Manner::Hang);
@@ -25,10 +26,12 @@ fn idp(hangs: &Arc<AtomicBool>) -> HttpServer {
 
 /// Answers only who has the token.
 fn guarded(reply: impl Fn() -> Reply + Send + Sync + 'static) -> HttpServer {
-    HttpServer::start(move |request: &Request| match request.header("authorization") {
-        Some(TOKEN) => reply(),
-        _ => Reply::status(401, "who are you?"),
-    })
+    HttpServer::start(
+        move |request: &Request| match request.header("authorization") {
+            Some(TOKEN) => reply(),
+            _ => Reply::status(401, "who are you?"),
+        },
+    )
 }
 
 fn section(idp: &HttpServer) -> String {
@@ -69,7 +72,10 @@ fn one_token_serves_scrapes_discovery_and_remote_write() {
         assert_eq!(idp.count(), 1, "equal sections share a token");
     }
     let shown = agent.get("/api/v1/status/config").body + &agent.log();
-    assert!(!shown.contains("hunter2") && !shown.contains("token-of-the-test"), "{shown}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("token-of-the-test"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -92,10 +98,14 @@ fn a_token_server_that_hangs_costs_its_own_targets_only() {
     ];
     let mut agent = Agent::with_config(&super::support::config(&receiver.url(), &jobs));
     agent.start();
-    receiver.until("the open one up, the guarded one down", wait::LONG, |books| {
-        let up = |job| books.last("up", ("job", job));
-        (up("open") == Some(1.0) && up("guarded") == Some(0.0)).then_some(())
-    });
+    receiver.until(
+        "the open one up, the guarded one down",
+        wait::LONG,
+        |books| {
+            let up = |job| books.last("up", ("job", job));
+            (up("open") == Some(1.0) && up("guarded") == Some(0.0)).then_some(())
+        },
+    );
     assert_eq!(page.count(), 0);
     hangs.store(false, Ordering::Relaxed);
     idp.pause();

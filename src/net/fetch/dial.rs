@@ -1,6 +1,7 @@
 //! From an exchange to a connection: an unused one, or name, addresses and connecting.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::Token;
 
@@ -85,6 +86,9 @@ impl Fetcher {
     }
 
     pub(super) fn resolve(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>) {
+        if let Some(path) = fetch.route().unix_socket.clone() {
+            return self.dial_unix(key, fetch, &path);
+        }
         let name = fetch.route().host.as_str();
         if let Some(resolution) = self.resolver.known(name) {
             return self.dial(now, key, fetch, resolution);
@@ -139,6 +143,29 @@ impl Fetcher {
                 self.dial_next(now, key, fetch, dial, none.into());
             }
             Err(error) => self.fail(key, &mut fetch, error.into()),
+        }
+    }
+
+    /// Connects to a socket of this host, which is decided at once.
+    fn dial_unix(&mut self, key: u64, mut fetch: Box<Fetch>, path: &Arc<str>) {
+        let slot = self.pool.reserve();
+        let token = Token(self.first_token + slot);
+        match Socket::connect_unix(path, &self.registry, token) {
+            Ok(socket) => {
+                let connection = Connection::new(socket, key, fetch.route(), &fetch.spec);
+                self.pool.put(slot, Box::new(connection));
+                let nowhere_else = Dial {
+                    addresses: [].into(),
+                    tried: 0,
+                };
+                fetch.work = Work::Dialing(slot, nowhere_else);
+                self.fetches.insert(key, fetch);
+            }
+            Err(source) => {
+                self.pool.release(slot);
+                let path = Arc::clone(path);
+                self.fail(key, &mut fetch, Failure::ConnectUnix { path, source });
+            }
         }
     }
 

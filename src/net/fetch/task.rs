@@ -143,7 +143,7 @@ impl Fetch {
     pub(super) fn redirect(&mut self, location: Option<&str>) -> Result<(), Failure> {
         let from = self.url().clone();
         let to = self.trail.follow(&from, location)?;
-        let route = Route::plan(&self.spec.context, &to)?;
+        let route = Route::plan(&self.spec.context, &to, self.spec.unix_socket.as_ref())?;
         self.moved = Some(Box::new((to, route)));
         self.retried = false;
         Ok(())
