@@ -140,7 +140,7 @@ impl Chain {
         })
     }
 
-    fn from_environment(&self) -> Option<Keys> {
+    fn environment_keys(&self) -> Option<Keys> {
         let access = self
             .variable("AWS_ACCESS_KEY_ID")
             .or_else(|| self.variable("AWS_ACCESS_KEY"))?;
@@ -197,7 +197,7 @@ impl Search<'_> {
         if !chain.config.profile.is_empty() {
             return self.of_profile(&chain.config.profile, 0);
         }
-        if let Some(keys) = chain.from_environment() {
+        if let Some(keys) = chain.environment_keys() {
             return lasting(keys, None);
         }
         if let (Some(file), Some(role)) = (
@@ -282,7 +282,7 @@ impl Search<'_> {
     fn of_source(&self, source: &str) -> Found {
         match source {
             "Environment" => {
-                let keys = self.chain.from_environment();
+                let keys = self.chain.environment_keys();
                 lasting(keys.ok_or("aws: no keys in the environment")?, None)
             }
             "EcsContainer" => {

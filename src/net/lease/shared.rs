@@ -8,6 +8,12 @@ use parking_lot::Mutex;
 #[derive(Debug)]
 pub struct Shared<V>(Mutex<Vec<Weak<V>>>);
 
+impl<V> Default for Shared<V> {
+    fn default() -> Shared<V> {
+        Shared::new()
+    }
+}
+
 impl<V> Shared<V> {
     /// Nothing yet.
     #[must_use]
