@@ -4,6 +4,7 @@
 //! Values that Prometheus fixes say so; where a configuration key exists, the constant is its
 //! default.
 
+mod auth;
 mod client;
 mod discovery;
 mod kubernetes;
@@ -19,6 +20,7 @@ mod wal;
 
 use std::time::Duration;
 
+pub use self::auth::*;
 pub use self::client::*;
 pub use self::discovery::*;
 pub use self::kubernetes::*;

@@ -26,6 +26,7 @@ use crate::limits;
 use crate::model::block::EpochId;
 use crate::model::time::Wall;
 use crate::model::timeline::{Epoch, EpochClock};
+use crate::net::lease;
 use crate::net::resolve::Resolver;
 use crate::net::server::ServerHandle;
 use crate::remote::metrics::Incoming;
@@ -42,6 +43,7 @@ use crate::telemetry::registry::Registry;
 use crate::wal::{self, Wal};
 use crate::web;
 use crate::web::backend::Readiness;
+use crate::web::door::Door;
 
 /// Why the agent cannot start.
 #[derive(Debug)]
@@ -93,13 +95,14 @@ impl Joined {
     /// Reads the configuration and starts everything.
     pub(super) fn start(options: RunOptions) -> Result<Joined, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let registry = Registry::default();
+        let registry = registry();
         let started = clock.wall();
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = doors::open(&options.listen_addresses).map_err(Failure::from_text)?;
         let memory = budget::measured(options.memory_max, &registry);
         let settings = read_settings(&options.config_file)?;
+        let door = open_door(&options, &clock, &registry)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
         let (resolver, resolver_threads) = Resolver::start(Arc::clone(&clock), &registry)
@@ -140,7 +143,7 @@ impl Joined {
             requests: sender,
         };
         let service = start_service(&view, &registry, (&scrape, &wal, &discovery), &options);
-        let web = start_web(listeners, &options, view, registry, memory.clone())?;
+        let web = start_web(listeners, &options, view, registry, memory.clone(), door)?;
         Ok(Joined {
             options,
             clock,
@@ -323,6 +326,13 @@ fn open_log(
         .map_err(|error| Failure::runtime("log", error))
 }
 
+/// A registry with what belongs to no engine.
+fn registry() -> Registry {
+    let registry = Registry::default();
+    lease::register(&registry);
+    registry
+}
+
 /// Tells systemd how things are, if it wants to know.
 fn start_service(
     view: &View,
@@ -401,16 +411,38 @@ fn start_scrape(settings: &Settings, env: ScrapeEnv) -> Result<ScrapeHandle, Fai
         .map_err(|error| Failure::runtime("scrape", error))
 }
 
+fn open_door(
+    options: &RunOptions,
+    clock: &Arc<dyn Clock>,
+    registry: &Registry,
+) -> Result<Door, Failure> {
+    let Some(path) = &options.web_config_file else {
+        return Ok(Door::default());
+    };
+    Door::guarded(path, clock, registry).map_err(|error| Failure {
+        status: ExitStatus::Usage,
+        message: error.to_string(),
+    })
+}
+
 fn start_web(
     listeners: Vec<TcpListener>,
     options: &RunOptions,
     view: View,
     registry: Registry,
     memory: MemoryBudget,
+    door: Door,
 ) -> Result<ServerHandle, Failure> {
     let (site, clock) = (options.web.clone(), Arc::clone(&view.clock));
-    web::start(listeners, site, Arc::new(view), registry, memory, clock)
-        .map_err(|error| Failure::runtime("web", error))
+    web::start(
+        listeners,
+        site,
+        Arc::new(view),
+        registry,
+        (memory, door),
+        clock,
+    )
+    .map_err(|error| Failure::runtime("web", error))
 }
 
 fn user_agent(options: &RunOptions) -> String {

@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub listen_addresses: Vec<String>,
     /// How the web side is served.
     pub web: WebOptions,
+    /// What secures the web side; none for nothing.
+    pub web_config_file: Option<PathBuf>,
     /// The lowest level that is logged.
     pub log_level: log::LevelFilter,
     /// The shape of log lines.

@@ -1,19 +1,33 @@
-//! `narthex check config`: says whether configuration files are valid, as promtool says it.
+//! `narthex check config` and `check web-config`: says whether configuration files are valid, as
+//! promtool says it.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use lexopt::{Arg, Parser};
 
 use crate::agent::config_file::{self, ConfigFileError};
 use crate::agent::exit::ExitStatus;
+use crate::web::door;
 
 use super::Terminal;
 
-const USAGE: &str = "usage: narthex check config [--syntax-only] <file>...\n";
+const USAGE: &str = "usage: narthex check config [--syntax-only] <file>...\n       \
+                     narthex check web-config <file>...\n";
+
+/// Which files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Config,
+    /// Of `--web.config.file`.
+    Web,
+}
 
 /// What is to be checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Request {
+    kind: Kind,
     files: Vec<String>,
     syntax_only: bool,
 }
@@ -29,6 +43,27 @@ pub(super) fn main(arguments: &[OsString], terminal: &mut Terminal<'_>) -> ExitS
             return ExitStatus::Usage;
         }
     };
+    match request.kind {
+        Kind::Config => check_all(&request, terminal),
+        Kind::Web => check_web(&request.files, terminal),
+    }
+}
+
+fn check_web(files: &[String], terminal: &mut Terminal<'_>) -> ExitStatus {
+    let mut status = ExitStatus::Success;
+    for file in files {
+        match door::check(Path::new(file)) {
+            Ok(()) => terminal.complain(&format!("{file} SUCCESS\n")),
+            Err(error) => {
+                terminal.complain(&format!("{file} FAILED: {error}\n"));
+                status = ExitStatus::Failure;
+            }
+        }
+    }
+    status
+}
+
+fn check_all(request: &Request, terminal: &mut Terminal<'_>) -> ExitStatus {
     let mut status = ExitStatus::Success;
     for file in &request.files {
         terminal.say(&format!("Checking {file}\n"));
@@ -54,7 +89,7 @@ pub(super) fn main(arguments: &[OsString], terminal: &mut Terminal<'_>) -> ExitS
 fn parse(arguments: &[OsString]) -> Result<Request, String> {
     let mut parser = Parser::from_args(arguments.iter());
     let mut request = Request::default();
-    let mut is_config = false;
+    let mut kind = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Long("syntax-only") => request.syntax_only = true,
@@ -67,10 +102,11 @@ fn parse(arguments: &[OsString]) -> Result<Request, String> {
                 let text = value
                     .into_string()
                     .map_err(|value| format!("unexpected {value:?}"))?;
-                match (is_config, &*text) {
-                    (true, _) => request.files.push(text),
-                    (false, "config") => is_config = true,
-                    (false, _) => return Err(format!("unexpected {text}")),
+                match (kind, &*text) {
+                    (Some(_), _) => request.files.push(text),
+                    (None, "config") => kind = Some(Kind::Config),
+                    (None, "web-config") => kind = Some(Kind::Web),
+                    (None, _) => return Err(format!("unexpected {text}")),
                 }
             }
             other => return Err(other.unexpected().to_string()),
@@ -79,6 +115,7 @@ fn parse(arguments: &[OsString]) -> Result<Request, String> {
     if request.files.is_empty() {
         return Err("required argument 'config-files' not provided".to_owned());
     }
+    request.kind = kind.unwrap_or_default();
     Ok(request)
 }
 

@@ -122,6 +122,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "Address to listen on for the status page, API and metrics. Can be repeated. Prometheus listens on every address; write 0.0.0.0:9090 for that.",
     ),
     used(
+        "web.config.file",
+        Value,
+        "",
+        "Path to a file that secures the web side: TLS, users with passwords, headers. As in Prometheus.",
+    ),
+    used(
         "web.read-timeout",
         Value,
         "5m",
@@ -307,11 +313,6 @@ pub(super) const FLAGS: &[Flag] = &[
     ignored("auto-gomemlimit", Switch, "true", NO_GO),
     ignored("auto-gomemlimit.ratio", Value, "0.9", NO_GO),
     ignored("auto-gomemlimit.refresh-interval", Value, "0s", NO_GO),
-    refused(
-        "web.config.file",
-        Value,
-        "narthex has no TLS and no passwords of its own: listen on 127.0.0.1 behind a proxy that has",
-    ),
     refused("web.enable-remote-write-receiver", Switch, NO_RECEIVER),
     refused("web.enable-otlp-receiver", Switch, NO_RECEIVER),
     server("storage.tsdb.path", Value),

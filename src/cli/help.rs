@@ -14,6 +14,7 @@ const INDENT: usize = 32;
 const INTRODUCTION: &str = "\
 usage: narthex [<flags>]
        narthex check config [--syntax-only] <file>...
+       narthex check web-config <file>...
        narthex discover [--job=<name>] [--timeout=30s] [--watch] [--json] <file>
        narthex log inspect|verify|dump|rejected [<flags>] <folder>
        narthex receive [--listen-address=<address>] [--file=<file>] [--strict] [--json|--quiet]

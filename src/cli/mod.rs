@@ -1,7 +1,7 @@
 //! The command line: which command, which flags, which exit status.
 //!
-//! Prometheus's flags start narthex; the commands beside the agent are `check config`, as
-//! promtool has it, `discover`, which shows what discovery finds, `receive`, a small receiver to look
+//! Prometheus's flags start narthex; the commands beside the agent are `check config`
+//! and `check web-config`, as promtool has them, `discover`, which shows what discovery finds, `receive`, a small receiver to look
 //! at what an agent sends, and `log`, to look at what an agent keeps on disk. Environment variables
 //! are not read.
 

@@ -32,6 +32,9 @@ pub(super) fn options(given: &Given, hostname: &str) -> Result<RunOptions, Usage
         flush_deadline: duration(given, "storage.remote.flush-deadline")?,
         web: web(given, &listen_addresses[0], hostname)?,
         listen_addresses,
+        web_config_file: Some(given.value("web.config.file"))
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
         log_level: log_level(given.value("log.level"))?,
         log_format: log_format(given.value("log.format"))?,
         notices: notices(given, &features),

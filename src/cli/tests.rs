@@ -181,10 +181,6 @@ fn wrong_command_lines_end_with_status_two_and_a_hint() {
             &["--web.external-url=\"x\""],
             "parse external URL \"\\\"x\\\"\": URL must not begin or end with quotes",
         ),
-        (
-            &["--web.config.file=web.yml"],
-            "flag '--web.config.file' is not supported: narthex has no TLS and no passwords of its own: listen on 127.0.0.1 behind a proxy that has",
-        ),
     ] {
         assert_eq!(error(arguments), text, "{arguments:?}");
     }

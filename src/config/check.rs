@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::Config;
-use super::http_client::{Auth, HeaderValue, HttpClientConfig, TextSource};
+use super::http_client::{Auth, HeaderValue, HttpClientConfig, TextSource, TlsConfig};
+use super::oauth2::Grant;
 use super::scrape::DiscoveryConfig;
 use super::secret::SecretSource;
 use super::yaml::{Node, Value};
@@ -71,20 +72,31 @@ fn adder<'a>(
     }
 }
 
-fn client(client: &HttpClientConfig, add: &mut impl FnMut(Purpose, PathBuf)) {
+fn tls(tls: &TlsConfig, add: &mut impl FnMut(Purpose, PathBuf)) {
     for (purpose, source) in [
-        (Purpose::CertificateAuthority, &client.tls.ca),
-        (Purpose::Certificate, &client.tls.cert),
+        (Purpose::CertificateAuthority, &tls.ca),
+        (Purpose::Certificate, &tls.cert),
     ] {
         if let Some(TextSource::File(path)) = source {
             add(purpose, path.clone());
         }
     }
-    if let Some(SecretSource::File(path)) = &client.tls.key {
+    if let Some(SecretSource::File(path)) = &tls.key {
         add(Purpose::Key, path.clone());
     }
+}
+
+fn client(client: &HttpClientConfig, add: &mut impl FnMut(Purpose, PathBuf)) {
+    tls(&client.tls, add);
     let auth = match &client.auth {
-        Auth::None => Vec::new(),
+        Auth::None | Auth::SigV4(_) => Vec::new(),
+        Auth::OAuth2(config) => {
+            tls(&config.tls, add);
+            match &config.grant {
+                Grant::ClientCredentials(secret) => vec![secret],
+                Grant::JwtBearer(own) => vec![&own.key],
+            }
+        }
         Auth::Basic { username, password } => vec![username, password],
         Auth::Header { credentials, .. } => vec![credentials],
     };
@@ -179,7 +191,7 @@ scrape_configs:
 remote_write:
 - url: http://x
   name: main
-  bearer_token_file: token
+  oauth2: {client_id: a, client_secret_file: token, token_url: 'http://i', tls_config: {ca_file: idp}}
 ";
         let source = Source {
             file: "/d/p.yml",
@@ -203,6 +215,7 @@ remote_write:
                 "job \"a\" Secret /d/token",
                 "job \"a\" Secret /d/user",
                 "job \"a\" Targets /d/t/*.json",
+                "remote_write \"main\" CertificateAuthority /d/idp",
                 "remote_write \"main\" Secret /d/token",
             ]
         );

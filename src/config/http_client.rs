@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::oauth2::OAuth2Config;
 use super::secret::{Secret, SecretSource};
+use super::sigv4::SigV4Config;
 
 /// How to talk to an HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +56,10 @@ pub enum Auth {
         /// The credentials.
         credentials: SecretSource,
     },
+    /// `oauth2`: a token that is fetched.
+    OAuth2(Box<OAuth2Config>),
+    /// `sigv4`: every request is signed. In `remote_write` only.
+    SigV4(Box<SigV4Config>),
 }
 
 /// `tls_config`.
@@ -95,6 +101,20 @@ pub enum TlsVersion {
     Tls12,
     /// `TLS13`.
     Tls13,
+}
+
+impl TlsVersion {
+    /// The version of that name, like `TLS12`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<TlsVersion> {
+        match name {
+            "TLS10" => Some(TlsVersion::Tls10),
+            "TLS11" => Some(TlsVersion::Tls11),
+            "TLS12" => Some(TlsVersion::Tls12),
+            "TLS13" => Some(TlsVersion::Tls13),
+            _ => None,
+        }
+    }
 }
 
 /// Which proxy to use.

@@ -9,12 +9,15 @@ mod expand;
 pub mod glob;
 pub mod http_client;
 pub mod load;
+pub mod oauth2;
 pub mod paths;
 pub mod read;
 pub mod remote_write;
 pub mod scrape;
 pub mod secret;
+pub mod sigv4;
 pub mod url;
+pub mod web;
 pub mod yaml;
 
 use std::sync::Arc;

@@ -4,7 +4,9 @@
 //! here knows what is fetched or why.
 
 pub mod auth;
+pub mod aws;
 pub mod exchange;
+pub mod form;
 pub mod gzip;
 pub mod redirect;
 pub mod request;

@@ -128,3 +128,6 @@ pub const FETCH_SPARE_BYTES: usize = 256 * 1024;
 
 /// Least time an address gets before the next one of the same name is tried.
 pub const FETCH_ADDRESS_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Bytes of the path of a Unix socket: what the system's address has room for, but for the zero.
+pub const UNIX_SOCKET_PATH_BYTES: usize = 107;

@@ -100,6 +100,61 @@ impl fmt::Display for Rfc3339 {
     }
 }
 
+/// ISO 8601 without separators, to the second: `20261122T035322Z`.
+#[derive(Clone, Copy, Debug)]
+pub struct Basic(pub Wall);
+
+impl fmt::Display for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = Civil::of(self.0);
+        write!(
+            f,
+            "{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
+        )
+    }
+}
+
+/// The time that a text like `2026-11-22T03:53:22Z` names, without its fraction; only UTC is read.
+#[must_use]
+pub fn parse_utc(text: &str) -> Option<Wall> {
+    let text = text.strip_suffix('Z')?;
+    let (date, time) = text.split_once('T')?;
+    let time = time.split('.').next()?;
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse::<i64>().ok()).flatten()
+    };
+    let three = |text: &str, separator| -> Option<[i64; 3]> {
+        let mut parts = text.split(separator).map(number);
+        let found = [parts.next()??, parts.next()??, parts.next()??];
+        parts.next().is_none().then_some(found)
+    };
+    let [year, month, day] = three(date, '-')?;
+    let [hour, minute, second] = three(time, ':')?;
+    let is_sane = (1..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    // The way back from days to dates, above.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    is_sane.then_some(Wall(seconds * 1000))
+}
+
 /// The date of an HTTP header (RFC 9110, 5.6.7): `Sun, 22 Nov 2026 03:53:22 GMT`.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpDate(pub Wall);
@@ -152,5 +207,28 @@ mod tests {
         assert_eq!(text(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(text(i64::MIN), NEVER);
         assert_eq!(text(i64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn times_of_others_are_read() {
+        for millis in [0, 951_782_400_000, 1_795_319_602_000, 4_107_542_399_000] {
+            let text = Rfc3339(Wall(millis)).to_string();
+            assert_eq!(parse_utc(&text), Some(Wall(millis)), "{text}");
+        }
+        let with_fraction = parse_utc("2026-11-22T03:53:22.999Z");
+        assert_eq!(with_fraction, Some(Wall(1_795_319_602_000)));
+        assert_eq!(
+            Basic(Wall(1_795_319_602_000)).to_string(),
+            "20261122T035322Z"
+        );
+        for text in [
+            "",
+            "2026-11-22",
+            "2026-13-01T00:00:00Z",
+            "2026-11-22T03:53:22+01:00",
+            "x",
+        ] {
+            assert_eq!(parse_utc(text), None, "{text}");
+        }
     }
 }

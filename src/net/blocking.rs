@@ -22,6 +22,7 @@ use ureq::unversioned::transport::Connector;
 
 pub use self::error::{ClientError, Phase};
 use self::transport::{NextHop, NextHopResolver};
+use super::aws::Signable;
 use super::context::HttpContext;
 use super::resolve::Resolver;
 use crate::config::http_client::HttpClientConfig;
@@ -256,6 +257,9 @@ impl Client {
         let mut url = Url::parse(request.url)?;
         let mut trail = Trail::new(&url);
         loop {
+            if trail.keeps_credentials() {
+                self.wait_for_credentials(deadline, request.timeout)?;
+            }
             let hop = Hop {
                 url: &url,
                 trusted: trail.keeps_credentials(),
@@ -273,6 +277,17 @@ impl Client {
             }
             url = trail.follow(&url, head.header("location"))?;
         }
+    }
+
+    fn wait_for_credentials(&self, deadline: Mono, limit: Duration) -> Result<(), ClientError> {
+        let is_closed = || self.state.lock().closed;
+        if self.context.wait_until_ready(deadline, is_closed)? {
+            return Ok(());
+        }
+        if is_closed() {
+            return Err(ClientError::Closed);
+        }
+        Err(ClientError::timeout(Phase::Credentials, limit))
     }
 
     fn exchange(
@@ -358,14 +373,14 @@ impl Client {
         hop: Hop<'_>,
     ) -> Result<http::request::Builder, ClientError> {
         let url = hop.url;
-        let method = match request.method {
-            Method::Get => http::Method::GET,
-            Method::Post => http::Method::POST,
-            Method::Put => http::Method::PUT,
+        let method_name = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
         };
         let uri = format!("{}://{}{}", url.scheme(), url.authority, url.target);
         let uri = Uri::try_from(uri).map_err(|_| ClientError::Unsendable)?;
-        let mut head = http::Request::builder().method(method).uri(uri);
+        let mut head = http::Request::builder().method(method_name).uri(uri);
         let given = |name: &str| {
             request
                 .headers
@@ -389,6 +404,17 @@ impl Client {
             let authorization = self.context.authorization(url.userinfo.as_ref())?;
             if let Some(value) = authorization.filter(|_| !given("authorization")) {
                 head = head.header("authorization", value);
+            }
+            let own = request.headers.iter();
+            let mut kind = own.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let signable = Signable {
+                method: method_name,
+                url,
+                content_type: kind.next().map(|(_, value)| *value),
+                body: request.body,
+            };
+            for (name, value) in self.context.signature(&signable)? {
+                head = head.header(name, value);
             }
         }
         Ok(head)

@@ -2,14 +2,22 @@
 //! proxy.
 //!
 //! Built once from the configuration and shared. Secret files are read at each use, TLS files when
-//! they change; both therefore take effect without a reload.
+//! they change; both therefore take effect without a reload. Where credentials must be fetched first,
+//! [`HttpContext::is_ready_or`] says whether they are there; only then a request is put together.
 
+use std::sync::Arc;
+
+use super::aws::{Signable, Signer};
+use super::lease::{Source, Standing, Waiter};
+use super::oauth2::{Token, Tokens};
 use super::proxy::{ProxyError, ProxyRules};
 use super::secrets::{self, FileError};
 use super::tls::{TlsError, TlsSource};
 use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
 use crate::http::auth::{self, UnsendableError};
 use crate::http::request::is_header_name;
+use crate::model::time::Mono;
+use crate::sys::clock::{Clock, SystemClock};
 
 /// Why requests cannot be prepared: always a matter of the configuration or its files.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +34,9 @@ pub enum ContextError {
     /// A secret cannot be sent.
     #[error(transparent)]
     Unsendable(#[from] UnsendableError),
+    /// A token or key that requests need cannot be fetched, for this reason.
+    #[error("{0}")]
+    Grant(Arc<str>),
     /// A header cannot be sent.
     #[error("http header {name:?} has a name or a value that cannot be sent")]
     Header {
@@ -42,6 +53,8 @@ pub struct HttpContext {
     pub tls: TlsSource,
     /// Which proxy to use.
     pub proxy: ProxyRules,
+    tokens: Option<Arc<Tokens>>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl HttpContext {
@@ -53,8 +66,46 @@ impl HttpContext {
         Ok(HttpContext {
             tls: TlsSource::new(&config.tls)?,
             proxy: ProxyRules::new(&config.proxy, &|name| std::env::var(name).ok())?,
+            tokens: match &config.auth {
+                Auth::OAuth2(own) => Some(Tokens::shared(own)?),
+                _ => None,
+            },
+            signer: match &config.auth {
+                Auth::SigV4(own) => Some(Signer::shared(own)?),
+                _ => None,
+            },
             config: config.clone(),
         })
+    }
+
+    /// Whether requests can be made now, as far as it depends on what must be fetched first. While
+    /// that is being fetched, `waiter` is called at the end of it.
+    ///
+    /// # Errors
+    /// When it could not be fetched.
+    pub fn is_ready_or(&self, waiter: impl FnOnce() -> Waiter) -> Result<bool, ContextError> {
+        match (&self.tokens, &self.signer) {
+            (Some(tokens), _) => settled(tokens.source().standing_or(waiter())),
+            (None, Some(signer)) => settled(signer.source().standing_or(waiter())),
+            (None, None) => Ok(true),
+        }
+    }
+
+    /// Waits until requests can be made, `deadline` has passed or `is_over` says so; false if they
+    /// cannot be made then.
+    ///
+    /// # Errors
+    /// As [`HttpContext::is_ready_or`].
+    pub fn wait_until_ready(
+        &self,
+        deadline: Mono,
+        is_over: impl Fn() -> bool,
+    ) -> Result<bool, ContextError> {
+        match (&self.tokens, &self.signer) {
+            (Some(tokens), _) => settled(tokens.source().wait(deadline, is_over)),
+            (None, Some(signer)) => settled(signer.source().wait(deadline, is_over)),
+            (None, None) => Ok(true),
+        }
     }
 
     /// Whether redirects are followed.
@@ -83,6 +134,30 @@ impl HttpContext {
                 let credentials = secrets::resolve(credentials)?;
                 Ok(Some(auth::of_kind(kind, credentials.expose())?))
             }
+            Auth::OAuth2(_) => {
+                let source = self.tokens.as_ref().map(|tokens| tokens.source());
+                match source.map(Source::standing) {
+                    Some(Standing::Ready(Token(header))) => Ok(Some(header.expose().to_owned())),
+                    Some(Standing::Failed(error)) => Err(ContextError::Grant(error)),
+                    _ => Err(ContextError::Grant("oauth2: there is no token yet".into())),
+                }
+            }
+            // The signature is made over the whole request.
+            Auth::SigV4(_) => Ok(None),
+        }
+    }
+
+    /// The headers that sign a request for AWS; none unless the configuration wants that.
+    ///
+    /// # Errors
+    /// When there are no keys.
+    pub fn signature(
+        &self,
+        request: &Signable<'_>,
+    ) -> Result<Vec<(&'static str, String)>, ContextError> {
+        match &self.signer {
+            None => Ok(Vec::new()),
+            Some(signer) => signer.sign(request, SystemClock.wall()),
         }
     }
 
@@ -107,6 +182,14 @@ impl HttpContext {
             }
         }
         Ok(headers)
+    }
+}
+
+fn settled<T>(standing: Standing<T>) -> Result<bool, ContextError> {
+    match standing {
+        Standing::Ready(_) => Ok(true),
+        Standing::Pending => Ok(false),
+        Standing::Failed(error) => Err(ContextError::Grant(error)),
     }
 }
 

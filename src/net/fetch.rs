@@ -45,8 +45,8 @@ pub struct Fetcher {
     registry: Registry,
     first_token: usize,
     resolver: Resolver,
-    inbox: MailReceiver<Resolved>,
-    outbox: MailSender<Resolved>,
+    inbox: MailReceiver<Word>,
+    outbox: MailSender<Word>,
     pool: Pool,
     // Order never shows: looked up by key.
     fetches: HashMap<u64, Box<Fetch>>,
@@ -62,12 +62,20 @@ pub struct Fetcher {
     serial: u64,
 }
 
-/// An answer of the resolver: to which exchange, to which question.
+/// What an exchange has waited for: which one, the number of its question, the answer.
 #[derive(Debug)]
-struct Resolved {
+struct Word {
     key: u64,
     serial: u64,
-    resolution: Resolution,
+    said: Said,
+}
+
+#[derive(Debug)]
+enum Said {
+    /// By the resolver.
+    Addresses(Resolution),
+    /// It is known how the credentials stand.
+    Credentials,
 }
 
 impl std::fmt::Debug for Fetcher {
@@ -169,8 +177,8 @@ impl Fetcher {
             }
         }
         self.inbox.answer_bell();
-        while let Ok(resolved) = self.inbox.try_recv() {
-            self.resolved(now, resolved);
+        while let Ok(word) = self.inbox.try_recv() {
+            self.heard(now, word);
         }
         while let Some((_, key)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
             self.alarm(now, key);

@@ -5,11 +5,14 @@
 //! Both are configured by a [`context::HttpContext`]. [`server`] is the other side, for status
 //! pages and the embedded receiver. No decision of the domain is made here.
 
+pub mod aws;
 pub mod blocking;
 pub mod context;
 pub mod dns;
 pub mod fetch;
+pub mod lease;
 pub mod mdns;
+pub mod oauth2;
 pub mod proxy;
 pub mod resolve;
 pub mod secrets;

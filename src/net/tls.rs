@@ -7,7 +7,10 @@
 //! is itself one of the configured authorities is accepted, as Go does: that is how self-signed
 //! exporters are set up.
 
+mod client_certificates;
 mod files;
+mod names;
+pub mod server;
 mod verify;
 
 use std::path::PathBuf;
@@ -19,7 +22,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-use self::files::{Material, Stamp};
+use self::files::Material;
+pub(crate) use self::files::{Stamp, stamp};
 use super::secrets::FileError;
 use crate::config::http_client::{TlsConfig, TlsVersion};
 use crate::limits;
@@ -51,6 +55,12 @@ pub enum TlsError {
     /// Certificate and key refused, for example because they do not belong together.
     #[error("unable to use specified client cert and key: {0}")]
     Identity(rustls::Error),
+    /// A server's certificate and key refused.
+    #[error("failed to load X509KeyPair: {0}")]
+    ServerIdentity(rustls::Error),
+    /// Settings that leave nothing to offer.
+    #[error("{0}")]
+    Settings(&'static str),
     /// The verifier cannot be built.
     #[error("cannot verify certificates: {0}")]
     Verifier(String),
@@ -166,19 +176,23 @@ impl TlsSource {
 fn versions(config: &TlsConfig) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
     let lowest = config.min_version.unwrap_or(TlsVersion::Tls12);
     let highest = config.max_version.unwrap_or(TlsVersion::Tls13);
-    let all = [
-        (TlsVersion::Tls13, &rustls::version::TLS13),
-        (TlsVersion::Tls12, &rustls::version::TLS12),
-    ];
-    let offered: Vec<_> = all
-        .into_iter()
-        .filter(|(version, _)| (lowest..=highest).contains(version))
-        .map(|(_, protocol)| protocol)
-        .collect();
+    let offered = between(lowest, highest);
     if offered.is_empty() {
         return Err(TlsError::Version);
     }
     Ok(offered)
+}
+
+/// The versions that can be spoken, the newest first.
+fn between(lowest: TlsVersion, highest: TlsVersion) -> Vec<&'static SupportedProtocolVersion> {
+    let all = [
+        (TlsVersion::Tls13, &rustls::version::TLS13),
+        (TlsVersion::Tls12, &rustls::version::TLS12),
+    ];
+    let within = all
+        .into_iter()
+        .filter(|(version, _)| (lowest..=highest).contains(version));
+    within.map(|(_, protocol)| protocol).collect()
 }
 
 /// The one cryptography provider of the process.

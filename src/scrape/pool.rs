@@ -121,6 +121,7 @@ fn known_as(known: Option<&Arc<Target>>, target: &Arc<Target>) -> Arc<Target> {
         Some(known) => Arc::new(Target {
             identity: Arc::clone(&known.identity),
             url: Arc::clone(&known.url),
+            unix_socket: known.unix_socket.clone(),
             discovered: Arc::clone(&target.discovered),
             interval: target.interval,
             timeout: target.timeout,

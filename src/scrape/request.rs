@@ -26,7 +26,7 @@ pub(super) fn spec(
     let context = context.clone()?;
     let compress = config
         .enable_compression
-        .unwrap_or_else(|| !is_loopback(&target.url));
+        .unwrap_or_else(|| target.unix_socket.is_none() && !is_loopback(&target.url));
     let header = |name: &str, value: String| (name.to_owned(), value);
     let headers = vec![
         header(
@@ -44,9 +44,15 @@ pub(super) fn spec(
         ),
     ];
     let limit = limit_within(body_limit(config), memory);
-    FetchSpec::new(&target.url, context, headers, limit)
-        .map(Arc::new)
-        .map_err(|error| error.to_string().into())
+    FetchSpec::new(
+        &target.url,
+        target.unix_socket.clone(),
+        context,
+        headers,
+        limit,
+    )
+    .map(Arc::new)
+    .map_err(|error| error.to_string().into())
 }
 
 /// The limit of a page's size, decoded or not, that the job has; zero is no limit.

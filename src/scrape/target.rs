@@ -2,7 +2,8 @@
 //!
 //! Group labels under target labels, the job's defaults where a label is absent, relabelling,
 //! then the special labels `__address__`, `__scheme__`, `__metrics_path__`, `__param_*`,
-//! `__scrape_interval__` and `__scrape_timeout__` become the URL and the timing.
+//! `__unix_socket__`, `__scrape_interval__` and `__scrape_timeout__` become the URL, the way to it and
+//! the timing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::scrape::ScrapeConfig;
+use crate::limits;
 use crate::model::duration::{self, Pretty};
 use crate::model::labels::{Labels, LabelsBuilder};
 use crate::model::series::TargetIdentity;
@@ -26,6 +28,8 @@ pub struct Target {
     pub discovered: Arc<Labels>,
     /// What is fetched.
     pub url: Arc<str>,
+    /// The socket of this host behind which the server is; none for the host of the URL.
+    pub unix_socket: Option<Arc<str>>,
     /// Time between scrapes.
     pub interval: Duration,
     /// Time for a scrape.
@@ -50,6 +54,9 @@ pub enum TargetError {
     /// `__address__` cannot stand in a URL.
     #[error("{0:?} is not a valid hostname")]
     Hostname(String),
+    /// `__unix_socket__` cannot be the path of a socket.
+    #[error("{0:?} is not the path of a Unix socket: it must begin with / and have at most {most} bytes", most = limits::UNIX_SOCKET_PATH_BYTES)]
+    UnixSocket(String),
     /// `__scheme__` is not one that can be fetched.
     #[error("unsupported protocol scheme {0:?}")]
     Scheme(String),
@@ -117,6 +124,10 @@ pub fn build(
     if !apply(&config.relabel_configs, &mut labels) {
         return Ok(Built::Dropped(discovered));
     }
+    let unix_socket = unix_socket(&labels)?;
+    if unix_socket.is_some() && labels.get("__address__").is_empty() {
+        labels.set("__address__", "localhost");
+    }
     let address = labels.get("__address__").to_owned();
     check_address(&address)?;
     let interval = timing(&labels, "__scrape_interval__", "interval")?;
@@ -143,6 +154,7 @@ pub fn build(
         }),
         discovered: Arc::new(discovered),
         url,
+        unix_socket,
         interval,
         timeout,
     }))
@@ -195,6 +207,18 @@ fn check_address(address: &str) -> Result<(), TargetError> {
         return Err(TargetError::Hostname(address.to_owned()));
     }
     Ok(())
+}
+
+fn unix_socket(labels: &LabelsBuilder) -> Result<Option<Arc<str>>, TargetError> {
+    let path = labels.get("__unix_socket__");
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let fits = path.len() <= limits::UNIX_SOCKET_PATH_BYTES;
+    if !path.starts_with('/') || path.contains('\0') || !fits {
+        return Err(TargetError::UnixSocket(path.to_owned()));
+    }
+    Ok(Some(path.into()))
 }
 
 fn timing(labels: &LabelsBuilder, name: &str, what: &'static str) -> Result<Duration, TargetError> {

@@ -9,6 +9,7 @@ use crate::http::server::response::Response;
 use crate::net::server::Reply;
 use crate::sys::clock::Clock;
 
+use super::door::{Headers, dressed};
 use super::{Deferred, Site, secured};
 
 /// What can be ordered.
@@ -60,7 +61,7 @@ fn is_cross_site(head: &RequestHead) -> bool {
 }
 
 /// Has the configuration read again and answers when that is done.
-pub(super) fn reload(site: &Site, reply: Reply) {
+pub(super) fn reload(site: &Site, reply: Reply, headers: Headers) {
     let metrics = site.metrics.clone();
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::clone(&site.clock);
     let began = clock.mono();
@@ -71,6 +72,6 @@ pub(super) fn reload(site: &Site, reply: Reply) {
         };
         let took = clock.mono().since(began);
         metrics.count("/-/reload", response.status, took, response.body.len());
-        reply.send(secured(response));
+        reply.send(dressed(secured(response), &headers));
     }));
 }

@@ -3,10 +3,11 @@
 //!
 //! `routes` is the list of everything that is answered; `docs/api.md` describes it. What is shown
 //! comes from [`backend::Backend`], plain data that the engines published. Lifecycle endpoints
-//! need the flag, POST or PUT, and a request that no other web site caused. There is no
-//! authentication and no TLS: listen on loopback or put a proxy in front.
+//! need the flag, POST or PUT, and a request that no other web site caused. [`door`] stands
+//! before all of them: TLS and passwords as `--web.config.file` says, none without it.
 
 pub mod backend;
+pub mod door;
 pub mod external_url;
 
 mod api;
@@ -20,9 +21,11 @@ mod status;
 mod status_page;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ServerConfig;
 
 use crate::http::server::request::{Method, Request, RequestHead};
 use crate::http::server::response::Response;
@@ -33,6 +36,7 @@ use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
 
 use backend::Backend;
+use door::{Door, Entry, Headers, dressed};
 use external_url::ExternalUrl;
 use metrics::RequestMetrics;
 use routes::{Action, Route};
@@ -76,7 +80,7 @@ pub struct BuildInfo {
     pub go_version: String,
 }
 
-/// Starts serving on listeners that are already bound.
+/// Starts serving on listeners that are already bound, behind a door.
 ///
 /// # Errors
 /// When the system gives no poll or no thread.
@@ -85,7 +89,7 @@ pub fn start(
     options: WebOptions,
     backend: Arc<dyn Backend>,
     registry: Registry,
-    memory: MemoryBudget,
+    (memory, door): (MemoryBudget, Door),
     clock: Arc<dyn Clock>,
 ) -> io::Result<ServerHandle> {
     let server_options = ServerOptions {
@@ -105,6 +109,7 @@ pub fn start(
         metrics: RequestMetrics::new(registry.clone()),
         registry,
         clock: Arc::clone(&clock),
+        door,
     };
     server::start(listeners, Box::new(site), server_options, clock)
 }
@@ -117,6 +122,7 @@ pub(crate) struct Site {
     registry: Registry,
     metrics: RequestMetrics,
     clock: Arc<dyn Clock>,
+    door: Door,
 }
 
 impl Handler for Site {
@@ -128,27 +134,19 @@ impl Handler for Site {
     }
 
     fn handle(&mut self, request: Request, promises: &Promises<'_>) -> Answer {
-        let began = self.clock.mono();
-        let head = &request.head;
-        let Some(inner) = head.path.strip_prefix(&*self.options.route_prefix) else {
-            return Answer::Now(self.outside_prefix(&head.path));
-        };
-        // The bare prefix is the root.
-        let inner = if inner.is_empty() { "/" } else { inner };
-        let Some(route) = routes::find(inner) else {
-            return Answer::Now(not_found());
-        };
-        let response = match self.answer(route, head) {
-            Ok(response) => secured(response),
-            Err(Deferred::Reload) => {
-                lifecycle::reload(self, promises.promise());
-                return Answer::Later;
-            }
-        };
-        let took = self.clock.mono().since(began);
-        self.metrics
-            .count(route.path, response.status, took, response.body.len());
-        Answer::Now(response)
+        self.receive(request, promises, true)
+    }
+
+    fn handle_again(&mut self, request: Request, promises: &Promises<'_>) -> Answer {
+        self.receive(request, promises, false)
+    }
+
+    fn tls(&mut self) -> Option<Arc<ServerConfig>> {
+        self.door.tls()
+    }
+
+    fn handshake_failed(&mut self, peer: SocketAddr, error: &str) {
+        self.door.handshake_failed(peer, error);
     }
 }
 
@@ -158,6 +156,47 @@ pub(crate) enum Deferred {
 }
 
 impl Site {
+    fn receive(&mut self, request: Request, promises: &Promises<'_>, is_first: bool) -> Answer {
+        let request = match self.door.enter(request, promises, is_first) {
+            Entry::Admitted(request) => request,
+            Entry::Answered(answer) => return answer,
+        };
+        let headers = self.door.headers();
+        match self.serve(&request.head, promises, &headers) {
+            Some(response) => Answer::Now(dressed(response, &headers)),
+            None => Answer::Later,
+        }
+    }
+
+    /// The answer to a request that was let in; none when it comes later.
+    fn serve(
+        &self,
+        head: &RequestHead,
+        promises: &Promises<'_>,
+        headers: &Headers,
+    ) -> Option<Response> {
+        let began = self.clock.mono();
+        let Some(inner) = head.path.strip_prefix(&*self.options.route_prefix) else {
+            return Some(self.outside_prefix(&head.path));
+        };
+        // The bare prefix is the root.
+        let inner = if inner.is_empty() { "/" } else { inner };
+        let Some(route) = routes::find(inner) else {
+            return Some(not_found());
+        };
+        let response = match self.answer(route, head) {
+            Ok(response) => secured(response),
+            Err(Deferred::Reload) => {
+                lifecycle::reload(self, promises.promise(), Arc::clone(headers));
+                return None;
+            }
+        };
+        let took = self.clock.mono().since(began);
+        self.metrics
+            .count(route.path, response.status, took, response.body.len());
+        Some(response)
+    }
+
     fn answer(&self, route: &Route, head: &RequestHead) -> Result<Response, Deferred> {
         let reads = matches!(head.method, Method::Get | Method::Head);
         match route.action {

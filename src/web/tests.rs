@@ -43,15 +43,9 @@ fn web(flag: &str, enable_lifecycle: bool, hostile: bool) -> Web {
     let clock = Arc::new(ManualClock::new(Mono(1), Wall(1_795_319_692_000)));
     let listeners = vec![server::bind("127.0.0.1:0").expect("bind")];
     let registry = Registry::default();
-    let server = start(
-        listeners,
-        options,
-        backend,
-        registry.clone(),
-        MemoryBudget::unlimited(),
-        clock,
-    )
-    .expect("start");
+    let guards = (MemoryBudget::unlimited(), door::Door::default());
+    let server = start(listeners, options, backend, registry.clone(), guards, clock);
+    let server = server.expect("start");
     Web {
         server,
         fake,

@@ -46,3 +46,9 @@ mod service;
 mod stores;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod unix_socket;
+#[cfg(test)]
+mod web_config;

@@ -6,7 +6,9 @@ use crate::config::http_client::{
     Auth, HeaderConfig, HeaderValue, HttpClientConfig, ProxyConfig, TextSource, TlsConfig,
     TlsVersion,
 };
+use crate::config::oauth2::{Grant, OAuth2Config};
 use crate::config::secret::{Secret, SecretSource};
+use crate::config::sigv4::SigV4Config;
 use crate::config::url;
 use crate::config::yaml::{Node, write};
 
@@ -44,7 +46,64 @@ fn auth(section: &mut Section, auth: &Auth) {
             inner.secret("credentials", "credentials_file", credentials);
             section.put("authorization", inner.node());
         }
+        Auth::OAuth2(config) => section.put("oauth2", oauth2(config)),
+        Auth::SigV4(config) => section.put("sigv4", sigv4(config)),
     }
+}
+
+fn oauth2(config: &OAuth2Config) -> Node {
+    let mut section = Section::default();
+    section.text("client_id", &config.client_id);
+    match &config.grant {
+        Grant::ClientCredentials(secret) => {
+            section.secret("client_secret", "client_secret_file", secret);
+        }
+        Grant::JwtBearer(own) => {
+            section.text("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+            let file = "client_certificate_key_file";
+            section.secret("client_certificate_key", file, &own.key);
+            section.text_if("client_certificate_key_id", &own.key_id);
+            section.text("signature_algorithm", own.algorithm.name());
+            section.text("iss", &own.issuer);
+            section.text("audience", &own.audience);
+            // Their values as JSON.
+            let claims = own.claims.iter();
+            section.mapping(
+                "claims",
+                claims.map(|(name, value)| (name.clone(), write::text(value))),
+            );
+        }
+    }
+    let scopes = config.scopes.iter();
+    section.list("scopes", scopes.map(|scope| write::text(scope)));
+    section.text("token_url", &url::redacted(&config.token_url));
+    let params = config.endpoint_params.iter();
+    section.mapping(
+        "endpoint_params",
+        params.map(|(name, value)| (name.clone(), write::text(value))),
+    );
+    if config.tls != TlsConfig::default() {
+        section.put("tls_config", tls(&config.tls));
+    }
+    proxy(&mut section, &config.proxy);
+    section.node()
+}
+
+fn sigv4(config: &SigV4Config) -> Node {
+    let mut section = Section::default();
+    section.text_if("region", &config.region);
+    if let Some((access, _)) = &config.keys {
+        section.text("access_key", access);
+        section.text("secret_key", SECRET);
+    }
+    section.text_if("profile", &config.profile);
+    section.text_if("role_arn", &config.role_arn);
+    section.text_if("external_id", &config.external_id);
+    if config.use_fips_sts_endpoint {
+        section.word("use_fips_sts_endpoint", true);
+    }
+    section.text("service_name", &config.service_name);
+    section.node()
 }
 
 fn tls(tls: &TlsConfig) -> Node {

@@ -1,13 +1,13 @@
-//! `basic_auth`, `authorization` and the deprecated `bearer_token(_file)`: at most one of them.
+//! `basic_auth`, `authorization`, `oauth2` and the deprecated `bearer_token(_file)`: at most one of them.
 
-use super::NO_REFERENCE;
+use super::{NO_REFERENCE, oauth2};
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::http_client::Auth;
 use crate::config::secret::{Secret, SecretSource};
 
 /// Inline text, file and reference of one secret, empty ones left out.
-#[derive(Default)]
-struct Choice {
+#[derive(Clone, Default)]
+pub(super) struct Choice {
     inline: Option<String>,
     file: Option<String>,
     reference: bool,
@@ -15,7 +15,7 @@ struct Choice {
 
 impl Choice {
     /// Takes the inline text and the file.
-    fn read(fields: &mut Fields<'_>, name: &str, file: &str) -> Choice {
+    pub(super) fn read(fields: &mut Fields<'_>, name: &str, file: &str) -> Choice {
         let mut text = |key: &str| fields.string(key).filter(|text| !text.is_empty());
         Choice {
             inline: text(name),
@@ -25,7 +25,7 @@ impl Choice {
     }
 
     /// Takes a reference as well, and refuses it unless it is one of several mistakes.
-    fn or_reference(mut self, fields: &mut Fields<'_>, key: &str) -> Choice {
+    pub(super) fn or_reference(mut self, fields: &mut Fields<'_>, key: &str) -> Choice {
         self.reference = fields.string(key).is_some_and(|text| !text.is_empty());
         if self.reference && self.count() == 1 {
             fields.rule(key, NO_REFERENCE);
@@ -33,12 +33,12 @@ impl Choice {
         self
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         let written = [self.inline.is_some(), self.file.is_some(), self.reference];
         written.into_iter().filter(|is| *is).count()
     }
 
-    fn source(self) -> SecretSource {
+    pub(super) fn source(self) -> SecretSource {
         match self.file {
             Some(file) => SecretSource::File(file.into()),
             None => SecretSource::Inline(Secret::new(self.inline.unwrap_or_default())),
@@ -50,7 +50,8 @@ impl Choice {
 pub(super) fn read(fields: &mut Fields<'_>) -> Auth {
     let basic = fields.non_null("basic_auth");
     let header = fields.non_null("authorization");
-    let oauth2 = fields.non_null("oauth2").is_some();
+    let oauth2_at = fields.non_null("oauth2");
+    let oauth2 = oauth2_at.is_some();
     let bearer = Choice::read(fields, "bearer_token", "bearer_token_file");
     let bearer_key = match bearer.inline {
         Some(_) => "bearer_token",
@@ -83,6 +84,10 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Auth {
         }
         (Some(at), None) => fields.note(read_basic(&at)).unwrap_or_default(),
         (None, Some(at)) => fields.note(read_header(&at)).unwrap_or_default(),
+        (None, None) if let Some(at) = oauth2_at => {
+            let config = fields.note(oauth2::read(&at));
+            config.map_or(Auth::None, |config| Auth::OAuth2(Box::new(config)))
+        }
         (None, None) if has_bearer => Auth::Header {
             kind: "Bearer".to_owned(),
             credentials: bearer.source(),

@@ -108,7 +108,7 @@ fn texts(fields: &mut Fields<'_>, key: &str) -> Vec<String> {
 }
 
 /// A text that may be sent as a header value.
-pub(super) fn header_value(at: &Cursor<'_>) -> Decoded<String> {
+pub(in crate::config) fn header_value(at: &Cursor<'_>) -> Decoded<String> {
     let value = at.string()?;
     if is_value(&value) {
         return Ok(value);

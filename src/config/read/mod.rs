@@ -13,6 +13,7 @@ mod headers;
 pub mod http_client;
 mod identity;
 mod narthex;
+mod oauth2;
 mod otlp;
 mod protocols;
 mod proxy;
@@ -20,11 +21,13 @@ mod queue;
 pub mod relabel;
 mod remote_write;
 mod scrape;
+mod sigv4;
 mod storage;
 mod tls;
 pub(super) mod top;
 mod tracing;
 
+pub(super) use self::headers::header_value;
 use super::decode::{Cursor, Decoded};
 
 /// A written secret reference, which needs a secret manager that nobody provides.

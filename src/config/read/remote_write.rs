@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{headers, http_client, narthex, queue, relabel, unsupported};
+use super::{headers, http_client, narthex, queue, relabel, sigv4, unsupported};
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::http_client::Auth;
 use crate::config::remote_write::{ProtobufMessage, RemoteWriteConfig};
 use crate::config::secret::{Secret, SecretSource};
+use crate::config::sigv4::SigV4Config;
 use crate::config::url::{self, Url};
 use crate::relabel::rule::NameScheme;
 
@@ -29,9 +30,11 @@ pub(super) fn read(at: &Cursor<'_>, scheme: NameScheme) -> Decoded<RemoteWriteCo
     }
     let mut fields = Fields::new(at, "config.plain")?;
     let url = endpoint(&mut fields);
-    one_auth(&mut fields);
+    let sigv4 = one_auth(&mut fields);
     let mut http_client = http_client::read(&mut fields, false);
-    if let Some(auth) = url.as_ref().and_then(userinfo) {
+    if let Some(config) = sigv4 {
+        http_client.auth = Auth::SigV4(Box::new(config));
+    } else if let Some(auth) = url.as_ref().and_then(userinfo) {
         http_client.auth = auth;
     }
     let name = fields.string("name").unwrap_or_default();
@@ -93,7 +96,8 @@ fn userinfo(url: &Url) -> Option<Auth> {
     })
 }
 
-fn one_auth(fields: &mut Fields<'_>) {
+/// Notes when two ways to authenticate are written, and reads the one that only endpoints have.
+fn one_auth(fields: &mut Fields<'_>) -> Option<SigV4Config> {
     let written = AUTHS.map(|key| fields.non_null(key).map(|at| (key, at)));
     let written: Vec<_> = written.into_iter().flatten().collect();
     if written.len() > 1 {
@@ -104,13 +108,17 @@ fn one_auth(fields: &mut Fields<'_>) {
             names.join(" ")
         );
         fields.rule(names[1], message);
-        return;
+        return None;
     }
-    // `oauth2` belongs to the HTTP client section, which refuses it itself.
-    for (key, at) in &written {
-        if matches!(*key, "sigv4" | "azuread" | "google_iam") {
+    // The others belong to the HTTP client section.
+    let (key, at) = written.first()?;
+    match *key {
+        "sigv4" => fields.note(sigv4::read(at)),
+        "azuread" | "google_iam" => {
             fields.note(unsupported(at));
+            None
         }
+        _ => None,
     }
 }
 

@@ -69,13 +69,11 @@ fn version(at: &Cursor<'_>) -> Decoded<Option<TlsVersion>> {
         return Ok(None);
     }
     let text = at.string()?;
-    match text.as_str() {
-        "TLS10" => Ok(Some(TlsVersion::Tls10)),
-        "TLS11" => Ok(Some(TlsVersion::Tls11)),
-        "TLS12" => Ok(Some(TlsVersion::Tls12)),
-        "TLS13" => Ok(Some(TlsVersion::Tls13)),
-        _ => Err(at.rule(format!("unknown TLS version: {text}"))),
-    }
+    let version = TlsVersion::from_name(&text);
+    version.map_or_else(
+        || Err(at.rule(format!("unknown TLS version: {text}"))),
+        |version| Ok(Some(version)),
+    )
 }
 
 fn check_versions(fields: &mut Fields<'_>, tls: &TlsConfig) {

@@ -14,6 +14,8 @@ use crate::net::tls::TlsError;
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Waiting for a token or a temporary key.
+    Credentials,
     /// Asking for the address of a name.
     Resolve,
     /// Opening a connection.
@@ -31,6 +33,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Phase::Credentials => "waiting for credentials",
             Phase::Resolve => "resolving the name",
             Phase::Connect => "connecting",
             Phase::Proxy => "negotiating with the proxy",

@@ -2,6 +2,7 @@
 
 mod round_robin;
 mod secure;
+mod tokens;
 mod unix;
 
 use std::io::{BufRead, BufReader, Write};

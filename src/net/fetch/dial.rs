@@ -1,20 +1,42 @@
 //! From an exchange to a connection: an unused one, or name, addresses and connecting.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::Token;
 
 use super::connection::Connection;
 use super::socket::Socket;
 use super::task::{Dial, Fetch, Work};
-use super::{Failure, Fetcher, Resolved};
+use super::{Failure, Fetcher, Said, Word};
 use crate::model::time::Mono;
+use crate::net::lease::Waiter;
 use crate::net::resolve::{Resolution, ResolveError};
 
 impl Fetcher {
     /// Begins the exchange, or its next part after a redirect, on an unused connection if there is
-    /// one and `reuse` allows.
+    /// one and `reuse` allows; once its credentials are there.
     pub(super) fn open(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>, reuse: bool) {
+        let serial = self.serial + 1;
+        let outbox = &self.outbox;
+        let waiter = || -> Waiter {
+            let outbox = outbox.clone();
+            let said = Said::Credentials;
+            // Lost: the exchange ends by its deadline.
+            Box::new(move || drop(outbox.try_send(Word { key, serial, said })))
+        };
+        match fetch.spec.context.is_ready_or(waiter) {
+            Ok(true) => self.open_authorized(now, key, fetch, reuse),
+            Ok(false) => {
+                self.serial = serial;
+                fetch.work = Work::Authorizing(serial);
+                self.fetches.insert(key, fetch);
+            }
+            Err(error) => self.fail(key, &mut fetch, error.into()),
+        }
+    }
+
+    fn open_authorized(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>, reuse: bool) {
         let claimed = if reuse { self.claim(&fetch) } else { Ok(None) };
         match claimed {
             Ok(Some((slot, mut connection))) => {
@@ -64,6 +86,9 @@ impl Fetcher {
     }
 
     pub(super) fn resolve(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>) {
+        if let Some(path) = fetch.route().unix_socket.clone() {
+            return self.dial_unix(key, fetch, &path);
+        }
         let name = fetch.route().host.as_str();
         if let Some(resolution) = self.resolver.known(name) {
             return self.dial(now, key, fetch, resolution);
@@ -72,25 +97,30 @@ impl Fetcher {
         let serial = self.serial;
         let outbox = self.outbox.clone();
         let waiter = Box::new(move |resolution| {
-            let _lost = outbox.try_send(Resolved {
-                key,
-                serial,
-                resolution,
-            });
+            let said = Said::Addresses(resolution);
+            let _lost = outbox.try_send(Word { key, serial, said });
         });
         self.resolver.ask(name, waiter);
         fetch.work = Work::Resolving(serial);
         self.fetches.insert(key, fetch);
     }
 
-    pub(super) fn resolved(&mut self, now: Mono, resolved: Resolved) {
-        let Some(fetch) = self.fetches.remove(&resolved.key) else {
+    /// Goes on with an exchange that has waited.
+    pub(super) fn heard(&mut self, now: Mono, word: Word) {
+        let Word { key, serial, said } = word;
+        let Some(fetch) = self.fetches.remove(&key) else {
             return;
         };
-        if matches!(fetch.work, Work::Resolving(serial) if serial == resolved.serial) {
-            self.dial(now, resolved.key, fetch, resolved.resolution);
-        } else {
-            self.fetches.insert(resolved.key, fetch);
+        match (said, &fetch.work) {
+            (Said::Addresses(resolution), Work::Resolving(own)) if *own == serial => {
+                self.dial(now, key, fetch, resolution);
+            }
+            (Said::Credentials, Work::Authorizing(own)) if *own == serial => {
+                self.open(now, key, fetch, true);
+            }
+            _ => {
+                self.fetches.insert(key, fetch);
+            }
         }
     }
 
@@ -113,6 +143,29 @@ impl Fetcher {
                 self.dial_next(now, key, fetch, dial, none.into());
             }
             Err(error) => self.fail(key, &mut fetch, error.into()),
+        }
+    }
+
+    /// Connects to a socket of this host, which is decided at once.
+    fn dial_unix(&mut self, key: u64, mut fetch: Box<Fetch>, path: &Arc<str>) {
+        let slot = self.pool.reserve();
+        let token = Token(self.first_token + slot);
+        match Socket::connect_unix(path, &self.registry, token) {
+            Ok(socket) => {
+                let connection = Connection::new(socket, key, fetch.route(), &fetch.spec);
+                self.pool.put(slot, Box::new(connection));
+                let nowhere_else = Dial {
+                    addresses: [].into(),
+                    tried: 0,
+                };
+                fetch.work = Work::Dialing(slot, nowhere_else);
+                self.fetches.insert(key, fetch);
+            }
+            Err(source) => {
+                self.pool.release(slot);
+                let path = Arc::clone(path);
+                self.fail(key, &mut fetch, Failure::ConnectUnix { path, source });
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -40,6 +41,14 @@ pub enum Failure {
     Connect {
         /// The address tried last.
         address: SocketAddr,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// No connection to a socket of this host.
+    #[error("dial unix {path}: connect: {}", describe(.source))]
+    ConnectUnix {
+        /// Its path.
+        path: Arc<str>,
         /// The system's word.
         source: io::Error,
     },
@@ -128,6 +137,7 @@ fn describe(error: &io::Error) -> String {
     }
     let known = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::CONNREFUSED) => "connection refused",
+        Some(Errno::NOENT) => "no such file or directory",
         Some(Errno::CONNRESET) => "connection reset by peer",
         Some(Errno::TIMEDOUT) => "connection timed out",
         Some(Errno::HOSTUNREACH) => "no route to host",

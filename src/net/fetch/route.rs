@@ -18,6 +18,8 @@ pub(super) struct Route {
     pub(super) port: u16,
     /// Whose certificate is expected, if TLS is spoken.
     pub(super) tls: Option<String>,
+    /// The socket to connect to instead.
+    pub(super) unix_socket: Option<Arc<str>>,
     /// The proxy, if there is one.
     proxy: Option<Proxy>,
     /// Equal for URLs that can share a connection, given the same context.
@@ -25,9 +27,16 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Plans the way to `url`.
-    pub(super) fn plan(context: &HttpContext, url: &Url) -> Result<Route, Failure> {
-        let proxy = context.proxy.choose(url.tls, &url.host, url.port);
+    /// Plans the way to `url`, through a socket of this host if there is one.
+    pub(super) fn plan(
+        context: &HttpContext,
+        url: &Url,
+        unix_socket: Option<&Arc<str>>,
+    ) -> Result<Route, Failure> {
+        let proxy = match unix_socket {
+            Some(_) => None,
+            None => context.proxy.choose(url.tls, &url.host, url.port),
+        };
         let key = |via: &str| Arc::from(format!("{}://{} {via}", url.scheme(), url.host_port()));
         let Some(proxy) = proxy else {
             return Ok(Route {
@@ -35,7 +44,9 @@ impl Route {
                 port: url.port,
                 tls: url.tls.then(|| url.host.clone()),
                 proxy: None,
-                key: key(""),
+                // No proxy's name begins with a slash.
+                key: key(unix_socket.map_or("", |path| path)),
+                unix_socket: unix_socket.cloned(),
             });
         };
         let tls = match (url.tls, proxy.kind) {
@@ -50,6 +61,7 @@ impl Route {
             tls,
             key: key(&join_authority(&proxy.host, Some(proxy.port))),
             proxy: Some(proxy.clone()),
+            unix_socket: None,
         })
     }
 

@@ -1,4 +1,4 @@
-//! A non-blocking TCP connection, with TLS or without, and the bytes waiting to be sent on it.
+//! A non-blocking connection, by TCP or a Unix socket, with TLS or without, and the bytes waiting to be sent on it.
 //!
 //! Knows edge-triggered readiness: after an event the socket counts as ready until the system says
 //! "would block", and only then another event comes. TLS handshakes happen inside reading and
@@ -8,15 +8,44 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
+/// What carries the bytes.
+#[derive(Debug)]
+enum Carrier {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Read for Carrier {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Carrier::Tcp(stream) => stream.read(buffer),
+            Carrier::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Carrier {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Carrier::Tcp(stream) => stream.write(bytes),
+            Carrier::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Socket {
-    tcp: TcpStream,
+    carrier: Carrier,
     tls: Option<Box<ClientConnection>>,
     out: Vec<u8>,
     sent: usize,
@@ -34,15 +63,30 @@ impl Socket {
     ) -> io::Result<Socket> {
         let mut tcp = TcpStream::connect(address)?;
         registry.register(&mut tcp, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Socket {
-            tcp,
+        Ok(Socket::over(Carrier::Tcp(tcp)))
+    }
+
+    /// Connects to a socket of this host; events come as `token`.
+    pub(super) fn connect_unix(
+        path: &str,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Socket> {
+        let mut stream = UnixStream::connect(path)?;
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Socket::over(Carrier::Unix(stream)))
+    }
+
+    fn over(carrier: Carrier) -> Socket {
+        Socket {
+            carrier,
             tls: None,
             out: Vec::new(),
             sent: 0,
             readable: false,
             writable: false,
             ended: false,
-        })
+        }
     }
 
     /// Takes note of an event.
@@ -56,13 +100,19 @@ impl Socket {
         if !self.writable {
             return Ok(false);
         }
-        if let Some(error) = self.tcp.take_error()? {
+        let tcp = match &self.carrier {
+            Carrier::Tcp(tcp) => tcp,
+            Carrier::Unix(stream) => {
+                return stream.take_error()?.map_or(Ok(true), Err);
+            }
+        };
+        if let Some(error) = tcp.take_error()? {
             return Err(error);
         }
-        match self.tcp.peer_addr() {
+        match tcp.peer_addr() {
             Ok(_) => {
                 // Requests are small and answered at once; waiting to fill packets helps nobody.
-                self.tcp.set_nodelay(true)?;
+                tcp.set_nodelay(true)?;
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::NotConnected => {
@@ -96,14 +146,14 @@ impl Socket {
                 self.out.clear();
             }
             while tls.wants_write() && self.writable {
-                if let Err(error) = tls.write_tls(&mut self.tcp) {
+                if let Err(error) = tls.write_tls(&mut self.carrier) {
                     later(error, &mut self.writable)?;
                 }
             }
             return Ok(());
         }
         while self.sent < self.out.len() && self.writable {
-            match self.tcp.write(&self.out[self.sent..]) {
+            match self.carrier.write(&self.out[self.sent..]) {
                 Ok(amount) => self.sent += amount,
                 Err(error) => later(error, &mut self.writable)?,
             }
@@ -121,7 +171,7 @@ impl Socket {
             return self.read_tls(buffer);
         }
         while self.readable {
-            match self.tcp.read(buffer) {
+            match self.carrier.read(buffer) {
                 Ok(amount) => return Ok(amount),
                 Err(error) => later(error, &mut self.readable)?,
             }
@@ -144,7 +194,7 @@ impl Socket {
             if !self.readable {
                 return Err(ErrorKind::WouldBlock.into());
             }
-            match tls.read_tls(&mut self.tcp) {
+            match tls.read_tls(&mut self.carrier) {
                 Ok(amount) => {
                     self.ended = amount == 0;
                     let processed = tls.process_new_packets();

@@ -13,6 +13,8 @@ use crate::net::context::HttpContext;
 pub struct FetchSpec {
     /// Where to ask.
     pub(super) url: Url,
+    /// The socket behind which everything is asked, whatever host a URL names.
+    pub(super) unix_socket: Option<Arc<str>>,
     /// How to get there.
     pub(super) route: Route,
     /// Credentials, TLS, proxy, extra headers, redirects.
@@ -37,20 +39,23 @@ pub enum SpecError {
 impl FetchSpec {
     /// Puts a spec together. `headers` are sent to wherever redirects lead: accept, accept-encoding,
     /// user-agent and the scrape timeout, never credentials, which belong into `context`. A decoded
-    /// body of `body_limit` bytes or more is an error; 0 for no limit.
+    /// body of `body_limit` bytes or more is an error; 0 for no limit. With `unix_socket`, names and
+    /// proxies play no part.
     ///
     /// # Errors
     /// When the URL cannot be asked for or reached.
     pub fn new(
         url: &str,
+        unix_socket: Option<Arc<str>>,
         context: Arc<HttpContext>,
         headers: Vec<(String, String)>,
         body_limit: u64,
     ) -> Result<FetchSpec, SpecError> {
         let url = Url::parse(url)?;
         Ok(FetchSpec {
-            route: Route::plan(&context, &url)?,
+            route: Route::plan(&context, &url, unix_socket.as_ref())?,
             url,
+            unix_socket,
             context,
             headers,
             body_limit,

@@ -33,6 +33,8 @@ pub(super) struct Fetch {
 pub(super) enum Work {
     /// Not begun.
     Nothing,
+    /// Waits until credentials have been fetched; the question's number.
+    Authorizing(u64),
     /// Waits for the resolver's answer with this number.
     Resolving(u64),
     /// Has a connection being made, and further addresses if it fails.
@@ -77,7 +79,7 @@ impl Fetch {
     pub(super) fn slot(&self) -> Option<usize> {
         match self.work {
             Work::Dialing(slot, _) | Work::Exchanging(slot) => Some(slot),
-            Work::Nothing | Work::Resolving(_) => None,
+            Work::Nothing | Work::Authorizing(_) | Work::Resolving(_) => None,
         }
     }
 
@@ -85,7 +87,7 @@ impl Fetch {
     pub(super) fn redirect(&mut self, location: Option<&str>) -> Result<(), Failure> {
         let from = self.url().clone();
         let to = self.trail.follow(&from, location)?;
-        let route = Route::plan(&self.spec.context, &to)?;
+        let route = Route::plan(&self.spec.context, &to, self.spec.unix_socket.as_ref())?;
         self.moved = Some(Box::new((to, route)));
         self.retried = false;
         Ok(())

@@ -3,6 +3,8 @@
 mod hostile;
 mod plain;
 mod secure;
+mod tokens;
+mod unix;
 
 use std::collections::BTreeMap;
 
@@ -128,7 +130,7 @@ fn spec_with(url: &str, config: &HttpClientConfig, limit: u64) -> Arc<FetchSpec>
         ("Accept-Encoding", "gzip"),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Arc::new(FetchSpec::new(url, context, headers.to_vec(), limit).expect("spec"))
+    Arc::new(FetchSpec::new(url, None, context, headers.to_vec(), limit).expect("spec"))
 }
 
 fn spec(url: &str) -> Arc<FetchSpec> {

@@ -3,9 +3,11 @@
 //! Used for the status pages and by the embedded receiver. Every client has a deadline in every
 //! phase (`HTTP_*_TIMEOUT` in [`crate::limits`]); with all places taken, new clients wait in the
 //! kernel's queue and the client that has been idle longest is sent away for them. A panic of the
-//! handler costs that request only. No TLS, no HTTP/2, no compression.
+//! handler costs that request only. The handler says whether a client is spoken to inside TLS. No
+//! HTTP/2, no compression.
 
 mod conversation;
+mod line;
 mod shell;
 
 use std::io;
@@ -15,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Poll, Token};
+use rustls::ServerConfig;
 
 use crate::http::server::request::{Request, RequestHead};
 use crate::http::server::response::Response;
@@ -32,6 +35,21 @@ pub trait Handler: Send {
     /// Answers a request. Must be quick: every other client waits. What takes long is promised
     /// and answered later, from any thread.
     fn handle(&mut self, request: Request, promises: &Promises<'_>) -> Answer;
+
+    /// Answers a request that was handed back by [`Reply::again`].
+    fn handle_again(&mut self, request: Request, promises: &Promises<'_>) -> Answer {
+        self.handle(request, promises)
+    }
+
+    /// How to speak TLS with a client that was just accepted; none for plain HTTP.
+    fn tls(&mut self) -> Option<Arc<ServerConfig>> {
+        None
+    }
+
+    /// Takes note that no TLS came about with a client.
+    fn handshake_failed(&mut self, peer: SocketAddr, error: &str) {
+        log::debug!(peer:% = peer, err = error; "no TLS with a client");
+    }
 }
 
 /// What a handler says to a request.
@@ -48,9 +66,16 @@ pub enum Answer {
 pub struct Promises<'a> {
     mail: &'a MailSender<Mail>,
     client: Token,
+    peer: SocketAddr,
 }
 
 impl Promises<'_> {
+    /// Where the client is.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Promises an answer; return [`Answer::Later`] then.
     #[must_use]
     pub fn promise(&self) -> Reply {
@@ -74,6 +99,15 @@ impl Reply {
         self.deliver(response);
     }
 
+    /// Hands the request to the handler once more, instead of an answer: what it waited for is
+    /// there.
+    pub fn again(mut self, request: Request) {
+        if let Some(mail) = self.mail.take() {
+            // As for answers.
+            let _nobody_waits = mail.try_send(Mail::Again(self.client, request));
+        }
+    }
+
     fn deliver(&mut self, response: Response) {
         if let Some(mail) = self.mail.take() {
             // Never full: it holds one answer per client. Gone means nobody waits any more.
@@ -92,6 +126,7 @@ impl Drop for Reply {
 #[derive(Debug)]
 enum Mail {
     Answer(Token, Response),
+    Again(Token, Request),
     Stop,
 }
 

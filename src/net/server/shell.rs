@@ -11,8 +11,8 @@
 //!   its poll fails.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use crate::sys::clock::Clock;
 use crate::sys::mailbox::{MailReceiver, MailSender};
 
 use super::conversation::{Conversation, Now, Phase};
+use super::line::{HandshakeError, Line};
 use super::{Answer, Handler, Mail, Promises, ServerOptions};
 
 /// Where the mailbox rings. Listeners have the tokens below it, clients those above.
@@ -47,7 +48,8 @@ struct Door {
 }
 
 struct Client {
-    stream: TcpStream,
+    line: Line,
+    peer: SocketAddr,
     talk: Conversation,
     /// What the poll last said, until the socket says otherwise.
     readable: bool,
@@ -156,6 +158,7 @@ impl Server {
                         client.talk.answer(now, &response);
                     }
                 }
+                Mail::Again(token, request) => self.handle_again(now, token, request),
                 Mail::Stop => {
                     self.listeners.clear();
                     self.end = Some(now.mono + limits::HTTP_STOP_TIMEOUT);
@@ -163,6 +166,24 @@ impl Server {
                         .values_mut()
                         .for_each(|client| client.talk.stop());
                 }
+            }
+        }
+    }
+
+    /// Hands a request to the handler for the second time.
+    fn handle_again(&mut self, now: Now, token: Token, request: Request) {
+        if let Some(client) = self.clients.get_mut(&token)
+            && client.talk.phase() == Phase::Handling
+        {
+            let promises = Promises {
+                mail: &self.doors.mail,
+                client: token,
+                peer: client.peer,
+            };
+            let handler = self.handler.as_mut();
+            let answer = guarded(request, |request| handler.handle_again(request, &promises));
+            if let Answer::Now(response) = answer {
+                client.talk.answer(now, &response);
             }
         }
     }
@@ -182,7 +203,7 @@ impl Server {
                 }
             }
             match door.listener.accept() {
-                Ok((stream, _)) => self.welcome(stream, now.mono),
+                Ok((stream, peer)) => self.welcome(stream, peer, now.mono),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => door.has_waiting = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -200,7 +221,7 @@ impl Server {
         self.clients.len() >= limits::MEMORY_CLIENTS && self.options.memory.shed(Relief::Visitors)
     }
 
-    fn welcome(&mut self, mut stream: TcpStream, now: Mono) {
+    fn welcome(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Mono) {
         if self.turns_away() {
             // Closed at once: an answer would cost what there is not.
             return;
@@ -219,8 +240,17 @@ impl Server {
         }
         // Small answers should not wait for the peer's acknowledgement; slower if it fails.
         let _slower = stream.set_nodelay(true);
+        let tls = self.handler.tls();
+        let line = match Line::new(stream, tls) {
+            Ok(line) => line,
+            Err(error) => {
+                log::debug!(err:% = error; "cannot speak TLS with a client");
+                return;
+            }
+        };
         let client = Client {
-            stream,
+            line,
+            peer,
             talk: Conversation::new(now, self.options.idle_timeout),
             readable: true,
             writable: true,
@@ -250,6 +280,7 @@ impl Server {
             let promises = Promises {
                 mail,
                 client: *token,
+                peer: client.peer,
             };
             let has_more = client.drive(now, handler.as_mut(), &promises, &mut self.scratch);
             let next = if has_more {
@@ -302,11 +333,12 @@ impl Client {
             let request = self.talk.next_request(now, &cap);
             let is_handled = request.is_some();
             if let Some(request) = request
-                && let Answer::Now(response) = handle(handler, request, promises)
+                && let Answer::Now(response) =
+                    guarded(request, |request| handler.handle(request, promises))
             {
                 self.talk.answer(now, &response);
             }
-            let moved = self.write(now) | self.read(scratch);
+            let moved = self.write(now) | self.read(handler, scratch);
             if self.talk.phase() == Phase::Closed || !(moved || is_handled) {
                 return false;
             }
@@ -314,11 +346,11 @@ impl Client {
         true
     }
 
-    fn read(&mut self, scratch: &mut [u8]) -> bool {
+    fn read(&mut self, handler: &mut dyn Handler, scratch: &mut [u8]) -> bool {
         if !self.readable || !self.talk.wants_input() {
             return false;
         }
-        match self.stream.read(scratch) {
+        match self.line.read(scratch) {
             Ok(0) => self.talk.ended(),
             Ok(bytes) => self.talk.received(&scratch[..bytes]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -326,20 +358,35 @@ impl Client {
                 return false;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.talk.ended(),
+            Err(error) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+                if let Some(failure) = inner {
+                    let failure: &HandshakeError = failure;
+                    handler.handshake_failed(self.peer, &failure.to_string());
+                }
+                self.talk.ended();
+            }
         }
         true
     }
 
     fn write(&mut self, now: Now) -> bool {
-        if !self.writable || self.talk.output().is_empty() {
+        if !self.writable {
             return false;
         }
-        match self.stream.write(self.talk.output()) {
+        let written = if self.line.wants_write() {
+            self.line.flush().map(|()| 0)
+        } else if self.talk.output().is_empty() {
+            return false;
+        } else {
+            self.line.write(self.talk.output())
+        };
+        match written {
+            Ok(0) => {}
             Ok(bytes) => {
                 if self.talk.wrote(now.mono, bytes) {
                     // Fails when the client is gone already; reading will tell.
-                    let _gone = self.stream.shutdown(Shutdown::Write);
+                    let _gone = self.line.close();
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -353,9 +400,10 @@ impl Client {
     }
 }
 
-fn handle(handler: &mut dyn Handler, request: Request, promises: &Promises<'_>) -> Answer {
+/// A panic of the handler is an answer, too.
+fn guarded(request: Request, handle: impl FnOnce(Request) -> Answer) -> Answer {
     let path = request.head.path.clone();
-    let handled = catch_unwind(AssertUnwindSafe(|| handler.handle(request, promises)));
+    let handled = catch_unwind(AssertUnwindSafe(|| handle(request)));
     handled.unwrap_or_else(|_| {
         log::error!(path = path; "BUG: the handler of a request panicked");
         Answer::Now(Response::text(500, "internal error\n"))

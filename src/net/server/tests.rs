@@ -1,3 +1,5 @@
+mod secure;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -46,6 +48,19 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).expect("params");
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(2001, 1, 1);
+        self.sign(&params)
+    }
+
+    /// A certificate with a mail address or a URI for a name.
+    pub(crate) fn issue_for(&self, kinds: &[&str]) -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).expect("params");
+        params.subject_alt_names = kinds
+            .iter()
+            .map(|kind| match *kind {
+                "uri" => SanType::URI("spiffe://example.org/a".try_into().expect("text")),
+                _ => SanType::Rfc822Name("a@example.org".try_into().expect("text")),
+            })
+            .collect();
         self.sign(&params)
     }
 

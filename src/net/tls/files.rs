@@ -14,7 +14,7 @@ use crate::net::secrets::{FileError, read_bounded};
 /// What the file system knows about one file. The change time moves with every write and every
 /// rename, also when a copy keeps the modification time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -93,7 +93,8 @@ pub(super) fn stamps(config: &TlsConfig) -> Result<Vec<Stamp>, FileError> {
     paths.into_iter().flatten().map(stamp).collect()
 }
 
-fn stamp(path: PathBuf) -> Result<Stamp, FileError> {
+/// What is known about one file.
+pub(crate) fn stamp(path: PathBuf) -> Result<Stamp, FileError> {
     match std::fs::metadata(&path) {
         Ok(data) => Ok(Stamp {
             device: data.dev(),

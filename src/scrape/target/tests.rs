@@ -173,3 +173,32 @@ fn any_label_makes_another_target_but_the_offset_stays_in_the_interval() {
         assert!(offset(plain.identity.id, plain.interval, seed) < plain.interval);
     }
 }
+
+#[test]
+fn a_unix_socket_is_the_way_and_the_address_its_name() {
+    let path = ("__unix_socket__", "/run/app.sock");
+    let named = active(&job("j"), &[("__address__", "app:80"), path]);
+    assert_eq!(&*named.url, "http://app:80/metrics");
+    assert_eq!(named.unix_socket.as_deref(), Some("/run/app.sock"));
+    assert_eq!(
+        named.identity.labels.to_string(),
+        r#"{instance="app:80", job="j"}"#
+    );
+    let nameless = active(&job("j"), &[path]);
+    assert_eq!(&*nameless.url, "http://localhost/metrics");
+    let direct = active(&job("j"), &[("__address__", "app:80")]);
+    assert_eq!(direct.unix_socket, None);
+    assert_ne!(direct.identity.id, named.identity.id);
+    for wrong in ["run/app.sock", "/a\0b", &"/".repeat(108)] {
+        let error = run(
+            &job("j"),
+            &[],
+            &[("__address__", "a"), ("__unix_socket__", wrong)],
+        );
+        assert!(
+            error
+                .expect_err("wrong")
+                .contains("is not the path of a Unix socket")
+        );
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prom;
 pub(crate) mod receiver;
+pub(crate) mod secure;
 pub(crate) mod segment;
 pub(crate) mod strace;
 pub(crate) mod target;
