@@ -3,7 +3,7 @@
 //! Every text goes to the table of [`symbols`] and an entry holds numbers only. Unlike other
 //! writers, a sample's timestamp stands before its value: what stands before a value is then the
 //! same in many entries, from the labels of the target to the time of the scrape, and costs one
-//! copy in snappy instead of two (`docs/adr/0005-remote-write-2.md` has the figures). Protocol
+//! copy in snappy instead of two (`docs/adr/0006-remote-write-2.md` has the figures). Protocol
 //! buffers allow any order of fields. A value of minus zero is written, so that it keeps its sign.
 //!
 //! Implements the Prometheus remote-write specification 2.0 and `io/prometheus/write/v2/types.proto`.

@@ -16,6 +16,8 @@ use crate::remote::testing::{Books, block, decode_v2, list, piece, series_name, 
 use crate::wire::prompb::WriteRequest;
 use crate::wire::{compress, prompb_v2};
 
+mod conformance;
+
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
     exemplars: true,
