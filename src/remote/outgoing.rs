@@ -53,6 +53,8 @@ struct Plan {
     fates: Box<[u32]>,
     ends: Box<[u32]>,
     fields: Box<[u8]>,
+    /// What changed labels are laid over: nothing.
+    nothing: SharedLabels,
 }
 
 const AS_IS: u32 = u32::MAX;
@@ -119,6 +121,7 @@ impl Outgoing {
     }
 
     /// The labels of the series at `slot`, which is the one at `index` of `chunk`.
+    #[inline]
     #[must_use]
     pub fn labels<'a>(
         &'a self,
@@ -134,10 +137,11 @@ impl Outgoing {
 
     /// Appends the same labels as remote write 1.0 has them.
     pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
-        match self.labels(slot, chunk, index) {
-            OutgoingLabels::Own(own) => append_labels(out, own, &self.shared),
-            OutgoingLabels::Whole(all) => append_labels(out, all, &SharedLabels::default()),
-        }
+        let (own, shared) = match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
+            Some((plan, Fate::Changed(changed))) => (plan.changed(changed), &plan.nothing),
+            _ => (chunk.encoded(index), &self.shared),
+        };
+        append_labels(out, own, shared);
     }
 
     /// The external labels of the endpoint.
@@ -184,6 +188,7 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
         fates: fates.into(),
         ends: ends.into(),
         fields: fields.into(),
+        nothing: SharedLabels::default(),
     })
 }
 

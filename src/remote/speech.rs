@@ -3,6 +3,8 @@
 //! Where 2.0 is configured, 2.0 is sent until an answer shows that it was not understood: a 415; a
 //! 2xx that does not say that anything was written (a receiver of 1.0 takes such a request for an
 //! empty one); a 400 that does not say what was written, before the endpoint has ever understood 2.0.
+//! A receiver that has understood 2.0 may say that it wrote nothing: one that drops what a twin of
+//! the agent has sent already does.
 //! From then on it gets 1.0, the same batch first, and 2.0 again with one request after
 //! [`limits::REMOTE_VERSION_PROBE`]. Shared by the shards of an endpoint; kept until the next
 //! configuration.
@@ -86,10 +88,12 @@ impl Speech {
             return Heard::Nothing;
         }
         let wrote = http.written.map_or(0, Written::all);
+        let proven = self.proven.load(Ordering::Acquire);
+        let stays_silent = http.written.is_none() || !proven;
         let misunderstood = match http.status {
             415 => true,
-            200..=299 => !is_page(http) && samples > 0 && wrote == 0,
-            400 => http.written.is_none() && !self.proven.load(Ordering::Acquire),
+            200..=299 => !is_page(http) && samples > 0 && wrote == 0 && stays_silent,
+            400 => http.written.is_none() && !proven,
             _ => false,
         };
         if misunderstood {
@@ -179,6 +183,17 @@ mod tests {
         );
         assert_eq!(hear(&speech, Mono(1), &answer(400, None)), Heard::Nothing);
         assert_eq!(speech.version(), Version::V2);
+    }
+
+    #[test]
+    fn a_receiver_that_has_understood_2_0_may_write_nothing_but_must_say_so() {
+        let speech = Speech::new(Version::V2);
+        let all = answer(200, Some(10));
+        assert_eq!(hear(&speech, Mono(1), &all), Heard::Nothing);
+        let nothing = answer(202, Some(0));
+        assert_eq!(hear(&speech, Mono(1), &nothing), Heard::Nothing);
+        let silent = answer(202, None);
+        assert_eq!(hear(&speech, Mono(1), &silent), Heard::FallBack(true));
     }
 
     #[test]

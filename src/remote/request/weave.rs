@@ -26,7 +26,7 @@ pub(super) struct Run {
 }
 
 /// A chunk of series of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     /// Segments of the same group hold the same chunk and are written side by side.
     pub(super) group: u32,
@@ -44,6 +44,10 @@ pub(super) struct Weave {
     order: Vec<usize>,
     runs: Vec<Run>,
     segments: Vec<Segment>,
+    /// The same before they are put together by group.
+    found: Vec<Segment>,
+    /// Where the segments of each group begin.
+    starts: Vec<u32>,
     /// Group of a chunk, by its address. Pieces keep it from being used again.
     groups: HashMap<usize, u32, FixedState>,
 }
@@ -52,7 +56,7 @@ impl Weave {
     /// Arranges the pieces, which are in the order of their blocks.
     pub(super) fn arrange(&mut self, pieces: &[Piece]) {
         self.find_runs(pieces);
-        self.segments.clear();
+        self.found.clear();
         self.groups.clear();
         let mut next = 0;
         for (number, run) in self.runs.iter().enumerate() {
@@ -67,7 +71,7 @@ impl Weave {
                     });
                     let group = known.unwrap_or(next);
                     next += u32::from(group == next);
-                    self.segments.push(Segment {
+                    self.found.push(Segment {
                         group,
                         run: number as u32,
                         chunk: index as u32,
@@ -77,7 +81,27 @@ impl Weave {
                 first = end;
             }
         }
-        self.segments.sort_unstable();
+        self.gather(next as usize);
+    }
+
+    /// Puts the segments of each group together, in the order of their runs.
+    fn gather(&mut self, groups: usize) {
+        self.starts.clear();
+        self.starts.resize(groups + 1, 0);
+        for segment in &self.found {
+            self.starts[segment.group as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut self.starts {
+            sum += *start;
+            *start = sum;
+        }
+        self.segments.clone_from(&self.found);
+        for segment in &self.found {
+            let place = &mut self.starts[segment.group as usize];
+            self.segments[*place as usize] = *segment;
+            *place += 1;
+        }
     }
 
     fn find_runs(&mut self, pieces: &[Piece]) {

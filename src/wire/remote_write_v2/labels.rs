@@ -9,10 +9,31 @@ use super::{TAG_1_BYTES, close, open};
 use crate::bytes::varint;
 use crate::model::labels::Labels;
 
+/// A name that is compared often: mostly the first eight bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a> {
+    /// The beginning as a number, filled up with zeros. Texts have the order of these numbers, and
+    /// where they are equal, their own.
+    start: u64,
+    text: &'a [u8],
+}
+
+impl<'a> Name<'a> {
+    fn new(text: &'a [u8]) -> Name<'a> {
+        let mut start = [0; 8];
+        let length = text.len().min(8);
+        start[..length].copy_from_slice(&text[..length]);
+        Name {
+            start: u64::from_be_bytes(start),
+            text,
+        }
+    }
+}
+
 /// An own label of a series.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnLabel<'a> {
-    name: &'a [u8],
+    name: Name<'a>,
     value: &'a [u8],
     name_ref: u32,
     value_ref: u32,
@@ -21,7 +42,7 @@ pub struct OwnLabel<'a> {
 /// A label that all series of a target share.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedLabel<'a> {
-    name: &'a [u8],
+    name: Name<'a>,
     name_ref: u32,
     value_ref: u32,
     /// Value for a series that has an empty label of this name; zero for none.
@@ -46,7 +67,7 @@ pub fn share<'a>(
         let hidden = outer.next_if(|(outer, _)| *outer == name);
         let text = |label: Option<(&'a str, &'a str)>| label.map_or("", |(_, value)| value);
         out.push(SharedLabel {
-            name: name.as_bytes(),
+            name: Name::new(name.as_bytes()),
             name_ref: symbols.refer(name.as_bytes()),
             value_ref: symbols.refer(text(value.or(hidden)).as_bytes()),
             uncovered_ref: symbols.refer(text(hidden).as_bytes()),
@@ -78,10 +99,10 @@ pub fn look_up<'a>(own: &mut Vec<OwnLabel<'a>>, symbols: &mut Symbols, stored: &
             break;
         };
         let before = own.get(count).copied();
-        let before = before.filter(|before| before.name == name);
+        let before = before.filter(|before| before.name.text == name);
         let same = before.filter(|before| before.value == value);
         let label = same.unwrap_or_else(|| OwnLabel {
-            name,
+            name: Name::new(name),
             value,
             name_ref: before.map_or_else(|| symbols.refer(name), |before| before.name_ref),
             value_ref: symbols.refer(value),
