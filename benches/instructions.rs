@@ -1,4 +1,4 @@
-//! Walks one of the three hottest paths a given number of times, for a tool that counts
+//! Walks one of the hottest paths a given number of times, for a tool that counts
 //! instructions (`packaging/scripts/instructions.sh`). Prints how many samples went along.
 //!
 //! `instructions PATH SCRAPES`, where PATH is one of those that `instructions paths` lists. Two
@@ -14,11 +14,17 @@ mod paths;
 
 use std::hint::black_box;
 
+use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
-use narthex::remote::request::RequestBuilder;
+use narthex::wire::version::Version;
 
 /// The names of the paths, as they stand in `benches/instructions.txt`.
-const PATHS: [&str; 3] = ["repeated_scrape", "block_encode", "request_encode"];
+const PATHS: [&str; 4] = [
+    "repeated_scrape",
+    "block_encode",
+    "request_encode",
+    "request_encode_v2",
+];
 
 /// The exporter whose pages are used: 542 rows, the page that edge machines show.
 const EXPORTER: &str = "node_exporter.prom";
@@ -55,12 +61,10 @@ fn block_encode(pages: &[String], scrapes: usize) -> usize {
 }
 
 /// Makes requests that hold one scrape of each of ten targets, as a queue that keeps up does.
-fn request_encode(pages: &[String], scrapes: usize) -> usize {
+fn request_encode(version: Version, pages: &[String], scrapes: usize) -> usize {
     let config = paths::job("");
-    let turns = (0..TARGETS as u64).map(|number| {
-        let mut target = paths::Target::new(number, &config);
-        paths::turn_of_blocks(&mut target, pages)
-    });
+    let targets = paths::targets(TARGETS as u64, &config);
+    let turns = targets.map(|mut target| paths::turn_of_blocks(&mut target, pages));
     let turns: Vec<_> = turns.collect();
     let mut cache = OutgoingCache::default();
     let requests: Vec<_> = (0..turns[0].len())
@@ -69,10 +73,10 @@ fn request_encode(pages: &[String], scrapes: usize) -> usize {
             paths::pieces(&mut cache, blocks.collect())
         })
         .collect();
-    let mut builder = RequestBuilder::default();
+    let mut builder = BodyBuilder::default();
     let mut samples = 0;
     for pieces in requests.iter().cycle().take(scrapes / TARGETS) {
-        black_box(paths::request(&mut builder, pieces));
+        black_box(paths::request(&mut builder, version, pieces));
         samples += pieces.iter().map(|piece| piece.samples).sum::<u64>();
     }
     samples as usize
@@ -93,7 +97,8 @@ fn main() {
     let samples = match path.as_str() {
         "repeated_scrape" => repeated_scrape(&pages, scrapes),
         "block_encode" => block_encode(&pages, scrapes),
-        "request_encode" => request_encode(&pages, scrapes),
+        "request_encode" => request_encode(Version::V1, &pages, scrapes),
+        "request_encode_v2" => request_encode(Version::V2, &pages, scrapes),
         other => panic!("unknown path {other}: one of {}", PATHS.join(", ")),
     };
     println!("{samples}");

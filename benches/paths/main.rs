@@ -15,6 +15,7 @@ mod log;
 mod measure;
 #[path = "../support/pages.rs"]
 mod pages;
+#[allow(dead_code, reason = "shared with other benches and with tests")]
 #[path = "../support/paths.rs"]
 mod paths;
 mod request;

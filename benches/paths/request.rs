@@ -1,12 +1,14 @@
-//! Blocks as a remote write 1.0 request: whole, and its two halves apart: the message, and snappy.
+//! Blocks as a remote write 1.0 request: whole, and its two halves apart: the message, and snappy;
+//! and as one of 2.0.
 
 use std::hint::black_box;
 
+use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
 use narthex::remote::piece::Piece;
-use narthex::remote::request::RequestBuilder;
 use narthex::wire::compress::SnappyBody;
 use narthex::wire::remote_write_v1 as v1;
+use narthex::wire::version::Version;
 
 use crate::measure::Bench;
 use crate::paths::{Target, job, pieces, request, samples_in, turn_of_blocks};
@@ -21,11 +23,14 @@ pub(crate) fn measure(bench: &mut Bench, pages: &[String]) {
         .into_iter()
         .map(|blocks| pieces(&mut cache, blocks))
         .collect();
-    let mut builder = RequestBuilder::default();
+    let mut builder = BodyBuilder::default();
     let mut scrapes = turn.iter().cycle();
-    bench.run("request", samples, || {
-        black_box(scrapes.next().map(|pieces| request(&mut builder, pieces)));
-    });
+    for (name, version) in [("request", Version::V1), ("request, 2.0", Version::V2)] {
+        bench.run(name, samples, || {
+            let pieces = scrapes.next();
+            black_box(pieces.map(|pieces| request(&mut builder, version, pieces)));
+        });
+    }
     let mut message = Vec::new();
     bench.run("request, message alone", samples, || {
         message.clear();

@@ -164,6 +164,9 @@ pub(crate) fn configuration(
     );
     if !program.is_given_url() {
         text += &format!("remote_write:\n  - url: {url}\n");
+        if program.is_narthex() && scenario.rw2 {
+            text += "    protobuf_message: io.prometheus.write.v2.Request\n";
+        }
     }
     text += "scrape_configs:\n  - job_name: node\n";
     if program.is_narthex() && scenario.gzip {

@@ -9,6 +9,7 @@
 //! | `churn=5` | so many percent of a page's series are replaced at each scrape |
 //! | `plain` | pages travel as they are, not gzipped |
 //! | `tls` | targets speak TLS |
+//! | `rw2` | narthex sends remote write 2.0 |
 //! | `every=1` | seconds between two scrapes, 15 unless said otherwise |
 //! | `outage=60` | the receiver is down for so many seconds; catching up is measured |
 
@@ -40,6 +41,8 @@ pub(crate) struct Scenario {
     pub(crate) gzip: bool,
     /// Targets speak TLS.
     pub(crate) tls: bool,
+    /// narthex sends remote write 2.0.
+    pub(crate) rw2: bool,
     /// Seconds between scrapes.
     pub(crate) interval: u64,
     /// Seconds that the receiver is down, if it goes down.
@@ -68,6 +71,7 @@ impl Scenario {
             churn: 0,
             gzip: true,
             tls: false,
+            rw2: false,
             interval: 15,
             outage: None,
         };
@@ -87,6 +91,7 @@ impl Scenario {
             ("mixed", true) => self.shape = Shape::Mixed,
             ("plain", true) => self.gzip = false,
             ("tls", true) => self.tls = true,
+            ("rw2", true) => self.rw2 = true,
             ("every", false) => self.interval = number(text, value)?,
             ("outage", false) => self.outage = Some(number(text, value)?),
             ("churn", false) => {
@@ -97,7 +102,7 @@ impl Scenario {
             }
             _ => {
                 return Err(format!(
-                    "{text}: {part:?} is none of own, mixed, churn=PERCENT, plain, tls, \
+                    "{text}: {part:?} is none of own, mixed, churn=PERCENT, plain, tls, rw2, \
                      every=SECONDS, outage=SECONDS"
                 ));
             }

@@ -12,14 +12,16 @@ use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::labels::Labels;
 use narthex::model::series::TargetIdentity;
 use narthex::model::time::{Mono, Wall};
+use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
 use narthex::remote::piece::{Item, Piece};
-use narthex::remote::request::{RequestBuilder, Rules};
+use narthex::remote::request::Rules;
 use narthex::scrape::cache::interner::Interner;
 use narthex::scrape::report::ReportSeries;
 use narthex::scrape::target_loop::{Outcome, ScrapeTime, Shared, TargetLoop};
 use narthex::wal::codec::body::Bodies;
 use narthex::wal::codec::encoder::Encoder;
+use narthex::wire::version::Version;
 
 use super::pages::there_and_back;
 
@@ -61,21 +63,35 @@ pub(crate) struct Target {
     scrapes: i64,
 }
 
+/// Targets that have not been scraped and share what targets of one agent share.
+pub(crate) fn targets(count: u64, config: &Arc<ScrapeConfig>) -> impl Iterator<Item = Target> {
+    let shared = shared();
+    let config = Arc::clone(config);
+    (0..count).map(move |number| Target::sharing(number, &config, shared.clone()))
+}
+
+fn shared() -> Shared {
+    Shared {
+        interner: Interner::default(),
+        report: ReportSeries::default(),
+        out_of_order_window_ms: 0,
+        memory: narthex::telemetry::budget::MemoryBudget::unlimited(),
+        offender: Default::default(),
+    }
+}
+
 impl Target {
     /// A target that has not been scraped; `number` tells it from others.
     pub(crate) fn new(number: u64, config: &Arc<ScrapeConfig>) -> Target {
+        Target::sharing(number, config, shared())
+    }
+
+    fn sharing(number: u64, config: &Arc<ScrapeConfig>, shared: Shared) -> Target {
         let instance = format!("host{number}.example.com:9100");
         let identity = TargetIdentity {
             id: number,
             job: "node".into(),
             labels: Labels::from_pairs([("instance", instance.as_str()), ("job", "node")]),
-        };
-        let shared = Shared {
-            interner: Interner::default(),
-            report: ReportSeries::default(),
-            out_of_order_window_ms: 0,
-            memory: narthex::telemetry::budget::MemoryBudget::unlimited(),
-            offender: Default::default(),
         };
         let timeout = Duration::from_secs(10);
         Target {
@@ -158,9 +174,18 @@ impl LogEncoder {
 
 /// Blocks as an endpoint takes them.
 pub(crate) fn pieces(cache: &mut OutgoingCache, blocks: Vec<ScrapeBlock>) -> Vec<Piece> {
+    late_pieces(cache, blocks, 0)
+}
+
+/// The same, of a target that is scraped that many milliseconds after others.
+pub(crate) fn late_pieces(
+    cache: &mut OutgoingCache,
+    blocks: Vec<ScrapeBlock>,
+    late_ms: i64,
+) -> Vec<Piece> {
     let external = Labels::from_pairs([("site", "bench")]);
     let item = |block: ScrapeBlock| Item {
-        wall_ms: BASE_MS + block.offset_ms,
+        wall_ms: BASE_MS + block.offset_ms + late_ms,
         outgoing: cache.get(&block.series, &external, &[]),
         block: Arc::new(block),
         arrived: Mono(0),
@@ -169,12 +194,12 @@ pub(crate) fn pieces(cache: &mut OutgoingCache, blocks: Vec<ScrapeBlock>) -> Vec
 }
 
 /// Makes one request of the pieces; returns the bytes of its body.
-pub(crate) fn request(builder: &mut RequestBuilder, pieces: &[Piece]) -> usize {
+pub(crate) fn request(builder: &mut BodyBuilder, version: Version, pieces: &[Piece]) -> usize {
     let rules = Rules {
         oldest_ms: i64::MIN,
         exemplars: true,
     };
-    let counts = builder.build(pieces, rules).expect("built");
+    let counts = builder.build(version, pieces, rules).expect("built");
     let expected: u64 = pieces.iter().map(|piece| piece.samples).sum();
     assert_eq!(counts.samples, expected);
     builder.finish().expect("finished").len()

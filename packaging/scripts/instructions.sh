@@ -1,5 +1,5 @@
 #!/bin/sh
-# Counts the instructions a sample takes on the three hottest paths and compares them with
+# Counts the instructions a sample takes on the hottest paths and compares them with
 # benches/instructions.txt. More than 3% above fails. `--save` writes the counted numbers there.
 # Unlike times, the counts do not depend on what else the machine does.
 set -eu

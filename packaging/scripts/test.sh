@@ -6,6 +6,7 @@ set -eu
 
 need_toolchain
 need prometheus prometheus 'the agent and server that narthex is compared with'
+need victoria-metrics victoria-metrics 'a receiver of remote write that others made'
 need prometheus-node-exporter prometheus-node-exporter 'a real target'
 need nginx nginx-light 'a web server of the discovery tests'
 need dnsmasq dnsmasq-base 'the name server of the discovery tests'

@@ -17,7 +17,7 @@ use super::Terminal;
 const HELP: &str = "\
 usage: narthex receive [<flags>]
 
-Receives remote write 1.0 and shows what arrives, to look at what an agent sends.
+Receives remote write 1.0 and 2.0 and shows what arrives, to look at what an agent sends.
 
 Flags:
   -h, --help                    Show this help.

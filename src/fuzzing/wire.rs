@@ -5,7 +5,8 @@ use prost::Message;
 use crate::http::exchange::{Exchange, ExchangeError, ResponseHead};
 use crate::limits;
 use crate::model::line;
-use crate::receive::decode::decode;
+use crate::receive::decode::{decode, decode_v2};
+use crate::receive::resolve::resolve;
 use crate::wire::compress::{DecompressError, SnappyBody, decompress};
 
 use super::choices;
@@ -21,8 +22,23 @@ fn compressed(message: &[u8]) -> Vec<u8> {
 
 /// A request to the receiver: as it comes, and as the message inside of a sound body.
 pub(super) fn remote_write(data: &[u8]) {
-    check_request(data);
-    check_request(&compressed(data));
+    for body in [data, &compressed(data)] {
+        check_request(body);
+        check_request_v2(body);
+    }
+}
+
+fn check_request_v2(body: &[u8]) {
+    let Ok(message) = decode_v2(body) else {
+        return;
+    };
+    let Ok(resolved) = resolve(&message, |_| {}) else {
+        return;
+    };
+    // What it unfolds to is bounded, however small it was.
+    let unfolded = resolved.request.encode_to_vec();
+    assert!(unfolded.len() <= 4 * limits::RECEIVE_MESSAGE_BYTES_MAX);
+    assert!(resolved.request.timeseries.len() <= message.timeseries.len());
 }
 
 fn check_request(body: &[u8]) {

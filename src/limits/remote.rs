@@ -110,3 +110,10 @@ pub const REMOTE_SLEEP_MAX: Duration = Duration::from_secs(60);
 /// A request buffer larger than this is given back after the request, in bytes: what a backlog
 /// needed, a quiet link does not.
 pub const REMOTE_BODY_KEEP_BYTES: usize = 256 * 1024;
+
+/// Bytes of the table of symbols that are handed to the compressor at once: what it looks back to.
+pub const REMOTE_SYMBOLS_PART_BYTES: usize = 64 * 1024;
+
+/// Time for which an endpoint that does not understand remote write 2.0 gets 1.0 before 2.0 is tried
+/// again, with one request: receivers are updated, and the refused request is small.
+pub const REMOTE_VERSION_PROBE: Duration = Duration::from_secs(3600);

@@ -76,6 +76,10 @@ pub const RECEIVE_BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of a message when decompressed.
 pub const RECEIVE_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Bytes of the labels of all series of a 2.0 message, each written out: as many as a message of 1.0
+/// could hold.
+pub const RECEIVE_UNFOLDED_BYTES_MAX: usize = RECEIVE_MESSAGE_BYTES_MAX;
+
 /// Jobs that are counted apart.
 pub const RECEIVE_JOBS_MAX: usize = 1000;
 

@@ -4,6 +4,7 @@ use prost::Message;
 
 use crate::limits;
 use crate::wire::prompb::WriteRequest;
+use crate::wire::prompb_v2;
 
 /// Why a body is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,15 +16,28 @@ pub(crate) enum DecodeError {
     /// Also where a text is not UTF-8.
     #[error("protobuf: {0}")]
     Protobuf(prost::DecodeError),
+    #[error("reference to symbol {at}, there are {symbols}")]
+    Reference { at: u32, symbols: usize },
+    #[error("the labels of all series are more than {0} bytes")]
+    Unfolds(usize),
 }
 
-/// Decompresses and decodes a body, no further than the limit.
+/// Decompresses and decodes a body of 1.0, no further than the limit.
 pub(crate) fn decode(body: &[u8]) -> Result<WriteRequest, DecodeError> {
+    message(body)
+}
+
+/// Decompresses and decodes a body of 2.0, no further than the limit.
+pub(crate) fn decode_v2(body: &[u8]) -> Result<prompb_v2::Request, DecodeError> {
+    message(body)
+}
+
+fn message<M: Message + Default>(body: &[u8]) -> Result<M, DecodeError> {
     let bytes = snap::raw::decompress_len(body).map_err(DecodeError::Snappy)?;
     if bytes > limits::RECEIVE_MESSAGE_BYTES_MAX {
         return Err(DecodeError::TooLarge(bytes));
     }
     let message = snap::raw::Decoder::new().decompress_vec(body);
     let message = message.map_err(DecodeError::Snappy)?;
-    WriteRequest::decode(message.as_slice()).map_err(DecodeError::Protobuf)
+    M::decode(message.as_slice()).map_err(DecodeError::Protobuf)
 }

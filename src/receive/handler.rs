@@ -9,9 +9,11 @@ use crate::limits;
 use crate::net::server::{Answer, Handler, Promises};
 use crate::sys::published::Shared;
 use crate::wire::prompb::WriteRequest;
+use crate::wire::version::{Version, WRITTEN_HEADERS};
 
-use super::decode::decode;
+use super::decode::{DecodeError, decode, decode_v2};
 use super::ledger::{Findings, Ledger, write_line};
+use super::resolve::resolve;
 use super::rules::{Broken, check_head};
 
 /// The receiver behind the server.
@@ -41,36 +43,106 @@ impl Handler for ReceiveHandler {
     }
 }
 
+/// What a message of either version says.
+struct Received {
+    request: WriteRequest,
+    version: Version,
+    /// Only of 2.0.
+    histograms: u64,
+    typed: u64,
+}
+
+impl Received {
+    fn decode(
+        version: Version,
+        body: &[u8],
+        findings: &mut Findings,
+    ) -> Result<Received, DecodeError> {
+        if version == Version::V1 {
+            return Ok(Received {
+                request: decode(body)?,
+                version,
+                histograms: 0,
+                typed: 0,
+            });
+        }
+        let resolved = resolve(&decode_v2(body)?, |broken| findings.add(broken))?;
+        Ok(Received {
+            request: resolved.request,
+            version,
+            histograms: resolved.histograms,
+            typed: resolved.typed,
+        })
+    }
+
+    /// Says how much of it is written, as 2.0 demands whatever the status.
+    fn answer(&self, response: Response) -> Response {
+        let all = (200..300).contains(&response.status);
+        let series = self.request.timeseries.iter();
+        let samples: usize = series.clone().map(|own| own.samples.len()).sum();
+        let exemplars: usize = series.map(|own| own.exemplars.len()).sum();
+        let counts = [samples as u64, self.histograms, exemplars as u64];
+        with_counts(
+            response,
+            self.version,
+            counts.map(|count| if all { count } else { 0 }),
+        )
+    }
+}
+
+fn with_counts(response: Response, version: Version, counts: [u64; 3]) -> Response {
+    if version == Version::V1 {
+        return response;
+    }
+    let headers = WRITTEN_HEADERS.into_iter().zip(counts);
+    headers.fold(response, |response, (name, count)| {
+        response.with(name, count.to_string())
+    })
+}
+
 impl ReceiveHandler {
     fn receive(&mut self, request: &Request) -> Response {
         let mut findings = Findings::default();
-        check_head(&request.head, |broken| findings.add(broken));
-        let message = match decode(&request.body) {
-            Ok(message) => message,
+        let Some(version) = check_head(&request.head, |broken| findings.add(broken)) else {
+            self.ledger.with(|ledger| {
+                ledger.requests += 1;
+                ledger.refuse(&findings);
+            });
+            return refuse(findings.first().unwrap_or(Broken::ContentType));
+        };
+        let received = match Received::decode(version, &request.body, &mut findings) {
+            Ok(received) => received,
             Err(error) => {
                 self.ledger.with(|ledger| {
                     ledger.requests += 1;
                     ledger.undecodable += 1;
                 });
-                return Response::text(400, format!("{error}\n"));
+                let response = Response::text(400, format!("{error}\n"));
+                return with_counts(response, version, [0; 3]);
             }
         };
         let strict = self.strict;
         let refusal = self.ledger.with(|ledger| {
             ledger.requests += 1;
+            ledger.requests_v2 += u64::from(version == Version::V2);
             ledger.bytes += request.body.len() as u64;
-            ledger.judge(&message, &mut findings);
+            ledger.judge(&received.request, &mut findings);
             let refusal = findings.first().filter(|_| strict);
             match refusal {
                 Some(_) => ledger.refuse(&findings),
-                None => ledger.take(&message, &findings),
+                None => {
+                    ledger.take(&received.request, &findings);
+                    ledger.histograms += received.histograms;
+                    ledger.metadata += received.typed;
+                }
             }
             refusal
         });
-        match refusal {
+        let response = match refusal {
             Some(broken) => refuse(broken),
-            None => self.store(&message),
-        }
+            None => self.store(&received.request),
+        };
+        received.answer(response)
     }
 
     fn store(&mut self, message: &WriteRequest) -> Response {

@@ -66,11 +66,14 @@ struct Last {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) requests: u64,
+    pub(super) requests_v2: u64,
     pub(super) refused: u64,
     pub(super) undecodable: u64,
     pub(super) bytes: u64,
     pub(super) samples: u64,
     pub(super) exemplars: u64,
+    pub(super) histograms: u64,
+    /// Families in 1.0, series with a type in 2.0.
     pub(super) metadata: u64,
     pub(super) findings: Findings,
     pub(super) jobs: BTreeMap<String, JobCounts>,

@@ -1,12 +1,13 @@
 //! A small remote-write receiver, to look at what an agent sends: `narthex receive`.
 //!
-//! It accepts remote write 1.0, checks the rules of the protocol, counts by job and shows what
+//! It accepts remote write 1.0 and 2.0, checks the rules of the protocol, counts by job and shows what
 //! arrives. It stores nothing unless a file is asked for. What it remembers is bounded
 //! (`RECEIVE_*` in [`crate::limits`]); beyond that it goes on counting samples and says so.
 
 pub(crate) mod decode;
 mod handler;
 mod ledger;
+pub(crate) mod resolve;
 mod rules;
 mod view;
 

@@ -1,18 +1,24 @@
-//! The rules of remote write 1.0 that a sender must keep.
+//! The rules of remote write 1.0 and 2.0 that a sender must keep.
 //!
-//! From the published specification of the protocol, "Protocol" and "Labels". Pure.
+//! From the published specifications of the protocol. Pure.
 
 use crate::http::server::request::RequestHead;
 use crate::model::labels::METRIC_NAME;
 use crate::wire::prompb::Label;
+use crate::wire::version::Version;
 
 /// A rule, by what breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     ContentType,
     ContentEncoding,
     Version,
     UserAgent,
+    FirstSymbol,
+    RepeatedSymbol,
+    OddReferences,
+    MixedSamples,
+    ExemplarTimestamp,
     NoLabels,
     EmptyName,
     EmptyValue,
@@ -26,11 +32,16 @@ pub(super) enum Broken {
 
 impl Broken {
     /// Every rule, in the order of the enum.
-    pub(super) const ALL: [Broken; 13] = [
+    pub(super) const ALL: [Broken; 18] = [
         Broken::ContentType,
         Broken::ContentEncoding,
         Broken::Version,
         Broken::UserAgent,
+        Broken::FirstSymbol,
+        Broken::RepeatedSymbol,
+        Broken::OddReferences,
+        Broken::MixedSamples,
+        Broken::ExemplarTimestamp,
         Broken::NoLabels,
         Broken::EmptyName,
         Broken::EmptyValue,
@@ -49,6 +60,11 @@ impl Broken {
             Broken::ContentEncoding => "content_encoding",
             Broken::Version => "version",
             Broken::UserAgent => "user_agent",
+            Broken::FirstSymbol => "first_symbol",
+            Broken::RepeatedSymbol => "repeated_symbol",
+            Broken::OddReferences => "odd_references",
+            Broken::MixedSamples => "mixed_samples",
+            Broken::ExemplarTimestamp => "exemplar_timestamp",
             Broken::NoLabels => "no_labels",
             Broken::EmptyName => "empty_label_name",
             Broken::EmptyValue => "empty_label_value",
@@ -64,10 +80,15 @@ impl Broken {
     /// What a strict receiver answers.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Broken::ContentType => "Content-Type is not application/x-protobuf",
+            Broken::ContentType => "Content-Type names no message of remote write",
             Broken::ContentEncoding => "Content-Encoding is not snappy",
-            Broken::Version => "X-Prometheus-Remote-Write-Version is not 0.1.0",
+            Broken::Version => "X-Prometheus-Remote-Write-Version is not that of the message",
             Broken::UserAgent => "User-Agent is missing",
+            Broken::FirstSymbol => "the first symbol is not empty",
+            Broken::RepeatedSymbol => "repeated symbol",
+            Broken::OddReferences => "odd number of label references",
+            Broken::MixedSamples => "series with samples and histograms",
+            Broken::ExemplarTimestamp => "exemplar without timestamp",
             Broken::NoLabels => "series without labels",
             Broken::EmptyName => "empty label name",
             Broken::EmptyValue => "empty label value",
@@ -89,26 +110,31 @@ impl Broken {
     }
 }
 
-/// Checks the headers that the protocol demands.
-pub(super) fn check_head(head: &RequestHead, mut found: impl FnMut(Broken)) {
+/// Checks the headers that the protocol demands. Returns the version of the message; none if there
+/// is none that could be read.
+pub(super) fn check_head(head: &RequestHead, mut found: impl FnMut(Broken)) -> Option<Version> {
     let header = |name: &str| head.header(name).unwrap_or("");
-    let (kind, parameters) = match header("content-type").split_once(';') {
-        Some((kind, parameters)) => (kind.trim(), parameters.trim()),
-        None => (header("content-type"), ""),
-    };
-    let is_v1 = matches!(parameters, "" | "proto=prometheus.WriteRequest");
-    if kind != "application/x-protobuf" || !is_v1 {
+    let version = Version::of_content_type(header("content-type"));
+    let is_snappy = header("content-encoding").eq_ignore_ascii_case("snappy");
+    if version.is_none() {
         found(Broken::ContentType);
     }
-    if header("content-encoding") != "snappy" {
+    if !is_snappy {
         found(Broken::ContentEncoding);
     }
-    if header("x-prometheus-remote-write-version") != "0.1.0" {
+    let number = header("x-prometheus-remote-write-version");
+    let fits = match version {
+        // A later minor version is read as far as it is known.
+        Some(Version::V2) => number.starts_with("2."),
+        _ => number == Version::V1.number(),
+    };
+    if !fits {
         found(Broken::Version);
     }
     if header("user-agent").is_empty() {
         found(Broken::UserAgent);
     }
+    version.filter(|_| is_snappy)
 }
 
 /// Checks the labels of one series.

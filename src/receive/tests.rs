@@ -12,6 +12,8 @@ use crate::sys::clock::SystemClock;
 use crate::sys::thread;
 use crate::wire::prompb::{Label, Sample, TimeSeries, WriteRequest};
 
+mod v2;
+
 const WAIT: Duration = Duration::from_secs(10);
 
 fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {

@@ -72,7 +72,9 @@ impl Reporter {
         self.examples_taken = ledger.examples.len();
         let counters = [
             ("stale", ledger.jobs.values().map(|job| job.stale).sum()),
+            ("requests_v2", ledger.requests_v2),
             ("exemplars", ledger.exemplars),
+            ("histograms", ledger.histograms),
             ("metadata", ledger.metadata),
             ("refused", ledger.refused),
             ("undecodable", ledger.undecodable),

@@ -1,25 +1,18 @@
-//! The real transport: remote write 1.0 requests over the blocking HTTP client.
+//! The real transport: remote write requests over the blocking HTTP client.
 //!
 //! One client per endpoint, shared by its shards; one connection each is kept. Redirects are not
 //! followed, answers are read to [`crate::limits::REMOTE_ANSWER_BYTES`].
 
 use std::io;
-use std::time::Duration;
 
-use super::transport::{Answer, HttpAnswer, Transport};
+use super::transport::{Answer, HttpAnswer, Post, Transport, Written};
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
 use crate::net::blocking::{Client, ClientOptions, Method, Request, Response};
 use crate::net::resolve::Resolver;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
-
-/// Headers of the protocol.
-const PROTOCOL: [(&str, &str); 3] = [
-    ("Content-Encoding", "snappy"),
-    ("Content-Type", "application/x-protobuf"),
-    ("X-Prometheus-Remote-Write-Version", "0.1.0"),
-];
+use crate::wire::version::{VERSION_HEADER, WRITTEN_HEADERS};
 
 /// An endpoint, as the network sees it.
 #[derive(Debug)]
@@ -59,10 +52,14 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
-    fn post(&self, body: &[u8], attempt: u32, timeout: Duration) -> Answer {
-        let number = attempt.to_string();
-        let mut headers = PROTOCOL.to_vec();
-        if attempt > 0 {
+    fn post(&self, post: Post<'_>) -> Answer {
+        let number = post.attempt.to_string();
+        let mut headers = vec![
+            ("Content-Encoding", "snappy"),
+            ("Content-Type", post.version.content_type()),
+            (VERSION_HEADER, post.version.number()),
+        ];
+        if post.attempt > 0 {
             headers.push(("Retry-Attempt", &number));
         }
         let own = self.headers.iter();
@@ -71,8 +68,8 @@ impl Transport for HttpTransport {
             method: Method::Post,
             url: &self.url,
             headers: &headers,
-            body,
-            timeout,
+            body: post.body,
+            timeout: post.timeout,
             body_limit: limits::REMOTE_ANSWER_BYTES,
         };
         match self.client.send(&request) {
@@ -92,6 +89,37 @@ fn answer(response: Response) -> HttpAnswer {
         status: response.head.status,
         content_type: header("content-type").unwrap_or_default(),
         retry_after: header("retry-after"),
+        written: written(WRITTEN_HEADERS.map(|name| response.head.header(name))),
         body: response.body,
+    }
+}
+
+/// The counts of samples, histograms and exemplars; none if not one of them was sent. A count that
+/// is no number says nothing.
+fn written(headers: [Option<&str>; 3]) -> Option<Written> {
+    let [samples, histograms, exemplars] = headers.map(|text| text?.trim().parse().ok());
+    let any = samples.or(histograms).or(exemplars);
+    any.map(|_: u64| Written {
+        samples: samples.unwrap_or(0),
+        histograms: histograms.unwrap_or(0),
+        exemplars: exemplars.unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_count_is_zero_unless_all_are_missing() {
+        assert_eq!(written([None, None, None]), None);
+        assert_eq!(written([Some("many"), None, Some("-1")]), None);
+        let some = Written {
+            samples: 7,
+            histograms: 0,
+            exemplars: 2,
+        };
+        assert_eq!(written([Some(" 7"), None, Some("2")]), Some(some));
+        assert_eq!(written([Some("0"), None, None]), Some(Written::default()));
     }
 }

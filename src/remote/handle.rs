@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::rate::RateLimit;
 use super::rejected::file::RejectedFile;
 use super::settings::QueueSettings;
+use super::speech::Speech;
 use super::status::EndpointStatus;
 use super::thread::{Change, Runner, SourceBox, State};
 use super::transport::{Connect, Transport};
@@ -34,6 +35,7 @@ use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::sys::thread;
 use crate::telemetry::registry::Registry;
+use crate::wire::version::Version;
 
 /// How an endpoint ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +79,17 @@ impl std::fmt::Debug for ConnectBox {
 
 /// Starts an endpoint over any transport.
 pub(super) fn start_with(spec: EndpointSpec, connect: Connect) -> io::Result<EndpointHandle> {
-    warn_about_protocol(&spec.config);
     let mut jitter = spec.jitter;
     let (url, name) = (shown_url(&spec.config.url), spec.config.name.clone());
     let settings = QueueSettings::new(&spec.config);
+    let transport = connect(&spec.config)?;
+    let metrics = Arc::new(metrics(&spec.registry, &name, &url, &settings));
     let context = LaneContext {
         name: name.as_str().into(),
-        transport: connect(&spec.config)?,
+        transport,
         settled: spec.settled.clone(),
-        metrics: Arc::new(metrics(&spec.registry, &name, &url, &settings)),
+        speech: speech(&spec.config, &metrics),
+        metrics,
         progress: Arc::new(Progress::default()),
         clock: Arc::clone(&spec.clock),
         losses: Arc::clone(&spec.losses),
@@ -145,11 +149,13 @@ fn rate_limit(config: &RemoteWriteConfig) -> Option<Shared<RateLimit>> {
     Some(Shared::new(RateLimit::new(rate)))
 }
 
-fn warn_about_protocol(config: &RemoteWriteConfig) {
-    if config.protobuf_message == ProtobufMessage::V2 {
-        log::warn!(component = "remote", remote_name = config.name.as_str();
-            "remote write 2.0 is not supported yet, samples are sent as 1.0");
-    }
+fn speech(config: &RemoteWriteConfig, metrics: &QueueMetrics) -> Arc<Speech> {
+    let (version, number) = match config.protobuf_message {
+        ProtobufMessage::V1 => (Version::V1, 1.0),
+        ProtobufMessage::V2 => (Version::V2, 2.0),
+    };
+    metrics.version.set(number);
+    Arc::new(Speech::new(version))
 }
 
 fn metrics(registry: &Registry, name: &str, url: &str, settings: &QueueSettings) -> QueueMetrics {
@@ -178,7 +184,6 @@ impl EndpointHandle {
         external_labels: Labels,
     ) -> io::Result<()> {
         let transport = (self.connect.0)(config)?;
-        warn_about_protocol(config);
         self.transports.retain(|old| old.strong_count() > 0);
         self.transports.push(Arc::downgrade(&transport));
         let settings = QueueSettings::new(config);
@@ -191,6 +196,7 @@ impl EndpointHandle {
         }
         self.context.transport = transport;
         self.context.rate = rate_limit(config);
+        self.context.speech = speech(config, &self.context.metrics);
         self.context.settings = Arc::new(settings);
         let change = Change {
             context: self.context.clone(),

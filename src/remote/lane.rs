@@ -1,12 +1,14 @@
 //! Shell of a shard: makes the request, sends it, and carries the verdict to the core, the
 //! position, the metrics and the log. Runs on whichever thread calls [`Lane::turn`].
 
+mod hearing;
 mod losing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Verdict, describe, judge};
+use super::body::BodyBuilder;
 use super::complaint::Complaint;
 use super::metrics::QueueMetrics;
 use super::piece::Piece;
@@ -14,11 +16,12 @@ use super::progress::Progress;
 use super::rate::RateLimit;
 use super::refusal::Refusal;
 use super::rejected::file::RejectedFile;
-use super::request::{Counts, RequestBuilder, Rules};
+use super::request::{Counts, Rules};
 use super::settings::QueueSettings;
 use super::shard::{Outcome, Shard, Step};
+use super::speech::Speech;
 use super::status::{LastError, SendState};
-use super::transport::{Answer, Transport};
+use super::transport::{Answer, Post, Transport};
 use crate::limits;
 use crate::model::loss::LossRecorder;
 use crate::model::position::AckRanges;
@@ -28,6 +31,7 @@ use crate::sys::clock::Clock;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::telemetry::budget::MemoryBudget;
+use crate::wire::version::Version;
 
 /// What the shards of an endpoint share.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ pub struct LaneContext {
     pub rate: Option<Shared<RateLimit>>,
     /// The memory budget.
     pub memory: MemoryBudget,
+    /// The version of the protocol that the endpoint gets.
+    pub speech: Arc<Speech>,
 }
 
 /// What a turn did.
@@ -69,13 +75,16 @@ pub enum Turn {
 #[derive(Debug)]
 pub struct Lane {
     shard: Shard,
-    builder: RequestBuilder,
+    builder: BodyBuilder,
     context: LaneContext,
     jitter: Jitter,
     complaint: Complaint,
     rejected_complaint: Complaint,
+    partial_complaint: Complaint,
     /// When the request may go whose bytes are reserved.
     reserved: Option<Mono>,
+    /// Version of the next request, once it is chosen.
+    version: Option<Version>,
     /// Samples set aside as the metric has them.
     aside_shown: u64,
 }
@@ -86,12 +95,14 @@ impl Lane {
     pub fn new(context: LaneContext, jitter: Jitter) -> Lane {
         Lane {
             shard: Shard::new(context.settings.shard.clone()),
-            builder: RequestBuilder::default(),
+            builder: BodyBuilder::default(),
             context,
             jitter,
             complaint: Complaint::default(),
             rejected_complaint: Complaint::default(),
+            partial_complaint: Complaint::default(),
             reserved: None,
+            version: None,
             aside_shown: 0,
         }
     }
@@ -146,7 +157,9 @@ impl Lane {
             oldest_ms: context.settings.oldest_ms(context.clock.wall().0),
             exemplars: context.settings.exemplars,
         };
-        let built = self.builder.build(self.shard.batch(), rules);
+        let choose = || context.speech.choose(now);
+        let version = *self.version.get_or_insert_with(choose);
+        let built = self.builder.build(version, self.shard.batch(), rules);
         let (counts, body) = match built.and_then(|counts| Ok((counts, self.builder.finish()?))) {
             Ok(built) => built,
             Err(error) => {
@@ -174,17 +187,23 @@ impl Lane {
         let metrics = &context.metrics;
         metrics.samples.add(counts.samples as f64);
         metrics.exemplars.add(counts.exemplars as f64);
+        metrics.metadata.add(counts.metadata as f64);
         metrics.bytes.add(body.len() as f64);
         metrics.requests.inc();
-        let attempt = self.shard.attempt();
-        let answer = context
-            .transport
-            .post(body, attempt, context.settings.timeout);
+        let answer = context.transport.post(Post {
+            version,
+            body,
+            attempt: self.shard.attempt(),
+            timeout: context.settings.timeout,
+        });
+        self.version = None;
         let done = context.clock.mono();
         metrics
             .batch_duration
             .observe(done.since(now).as_secs_f64());
-        self.answered(now, done, counts, &answer);
+        if !self.hear(done, version, counts, &answer) {
+            self.answered(now, done, counts, &answer);
+        }
         Turn::Sent
     }
 

@@ -187,6 +187,12 @@ queue_metrics! {
             "Samples that the endpoint has acknowledged.";
         requests = "narthex_remote_requests_total",
             "Requests sent, whatever the answer.";
+        misunderstood = "narthex_remote_version_fallbacks_total",
+            "Requests of remote write 2.0 that the endpoint did not understand, sent again as 1.0.";
+        partial = "narthex_remote_partial_writes_total",
+            "Requests of which the endpoint says that it wrote only a part.";
+        unwritten = "narthex_remote_samples_unwritten_total",
+            "Samples that the endpoint accepted and says it did not write.";
         rejected_kept = "narthex_remote_rejected_kept_total",
             "Refused samples that were written to the file of refused samples.";
         rejected_dropped = "narthex_remote_rejected_dropped_total",
@@ -249,6 +255,8 @@ queue_metrics! {
             "Most samples of a request.";
         set_aside = "narthex_remote_samples_set_aside",
             "Samples that the endpoint fails at alone, waiting to be tried again.";
+        version = "narthex_remote_protocol_version",
+            "Version of remote write that the endpoint gets: 1 or 2.";
         holding = "narthex_remote_holding",
             "1 while the endpoint answers 401, 403, 404, 407 or 415 and is asked once a minute.";
     }

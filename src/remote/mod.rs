@@ -15,12 +15,13 @@
 //!
 //! External labels and `write_relabel_configs` are applied when sending, so a change also applies
 //! to what is still unsent. `sample_age_limit` compares with the wall clock. Implements remote
-//! write 1.0; what is configured for 2.0 is sent as 1.0 with a warning. What never gets through is
-//! set aside ([`shard`]), what is refused for good is kept for a look ([`rejected`]).
+//! write 1.0 and 2.0 ([`speech`] says which is sent). What never gets through is set aside
+//! ([`shard`]), what is refused for good is kept for a look ([`rejected`]).
 
 pub mod answer;
 pub mod backoff;
 pub mod batch;
+pub mod body;
 pub mod client;
 pub mod complaint;
 pub mod endpoint;
@@ -43,6 +44,7 @@ pub mod reshard;
 pub mod retry_after;
 pub mod settings;
 pub mod shard;
+pub mod speech;
 pub mod status;
 #[cfg(test)]
 mod testing;

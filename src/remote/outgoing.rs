@@ -3,7 +3,8 @@
 //!
 //! Without `write_relabel_configs` nothing is kept per series: the shared labels of the target are
 //! encoded once and every series' own labels are merged with them while a request is written. With
-//! rules, four bytes a series are kept, and the encoded labels of those that a rule changed.
+//! rules, four bytes a series are kept, and the labels of those that a rule changed, as a chunk of
+//! series stores them. The same for both versions of the protocol.
 //!
 //! Order as in Prometheus: external labels first (a series' own value wins), then the rules.
 
@@ -12,10 +13,10 @@ use std::sync::{Arc, Weak};
 use hashbrown::HashMap;
 
 use crate::model::labels::{Labels, LabelsBuilder};
-use crate::model::series::{SeriesChunk, SeriesList};
+use crate::model::series::{SeriesChunk, SeriesList, encode_labels};
 use crate::relabel::apply::apply;
 use crate::relabel::rule::Rule;
-use crate::wire::remote_write_v1::{SharedLabels, append_label, append_labels};
+use crate::wire::remote_write_v1::{SharedLabels, append_labels};
 
 /// What one entry costs beside its labels, in bytes: header, value, timestamp.
 const ENTRY_BYTES: usize = 24;
@@ -37,12 +38,23 @@ enum Fate {
     Changed(u32),
 }
 
+/// The labels of one series on their way out, encoded as a chunk of series has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutgoingLabels<'a> {
+    /// To be laid over those of the target and the external ones.
+    Own(&'a [u8]),
+    /// All there are: a rule changed them.
+    Whole(&'a [u8]),
+}
+
 /// Results of the rules, one per slot.
 #[derive(Debug)]
 struct Plan {
     fates: Box<[u32]>,
     ends: Box<[u32]>,
     fields: Box<[u8]>,
+    /// What changed labels are laid over: nothing.
+    nothing: SharedLabels,
 }
 
 const AS_IS: u32 = u32::MAX;
@@ -68,6 +80,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct Outgoing {
     shared: SharedLabels,
+    external: Arc<Labels>,
     plan: Option<Plan>,
     /// Estimated bytes of one entry, labels and one sample.
     entry_bytes: usize,
@@ -76,7 +89,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// Applies external labels and rules to every series of a list.
     #[must_use]
-    pub fn new(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Outgoing {
+    pub fn new(list: &SeriesList, external: &Arc<Labels>, rules: &[Rule]) -> Outgoing {
         let shared = SharedLabels::new(&list.target().labels, external);
         let plan = if rules.is_empty() {
             None
@@ -88,6 +101,7 @@ impl Outgoing {
         let entry_bytes = ENTRY_BYTES + shared.encoded_len() + own;
         Outgoing {
             shared,
+            external: Arc::clone(external),
             plan,
             entry_bytes,
         }
@@ -106,12 +120,34 @@ impl Outgoing {
         self.plan.is_some()
     }
 
-    /// Appends the labels of the series at `slot`, which is the one at `index` of `chunk`.
-    pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
+    /// The labels of the series at `slot`, which is the one at `index` of `chunk`.
+    #[inline]
+    #[must_use]
+    pub fn labels<'a>(
+        &'a self,
+        slot: usize,
+        chunk: &'a SeriesChunk,
+        index: usize,
+    ) -> OutgoingLabels<'a> {
         match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
-            Some((plan, Fate::Changed(changed))) => out.extend_from_slice(plan.changed(changed)),
-            _ => append_labels(out, chunk.encoded(index), &self.shared),
+            Some((plan, Fate::Changed(changed))) => OutgoingLabels::Whole(plan.changed(changed)),
+            _ => OutgoingLabels::Own(chunk.encoded(index)),
         }
+    }
+
+    /// Appends the same labels as remote write 1.0 has them.
+    pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
+        let (own, shared) = match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
+            Some((plan, Fate::Changed(changed))) => (plan.changed(changed), &plan.nothing),
+            _ => (chunk.encoded(index), &self.shared),
+        };
+        append_labels(out, own, shared);
+    }
+
+    /// The external labels of the endpoint.
+    #[must_use]
+    pub fn external(&self) -> &Labels {
+        &self.external
     }
 
     /// Estimated bytes of one series with one sample in a request, before compression.
@@ -142,9 +178,7 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
         } else if after == before {
             AS_IS
         } else {
-            for (name, value) in after.iter() {
-                append_label(&mut fields, name, value);
-            }
+            encode_labels(&mut fields, after.iter());
             ends.push(u32::try_from(fields.len()).unwrap_or(u32::MAX));
             (ends.len() - 1) as u32
         });
@@ -154,6 +188,7 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
         fates: fates.into(),
         ends: ends.into(),
         fields: fields.into(),
+        nothing: SharedLabels::default(),
     })
 }
 
@@ -163,6 +198,8 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
 pub struct OutgoingCache {
     entries: HashMap<usize, (Weak<SeriesList>, Arc<Outgoing>)>,
     sweep_at: usize,
+    /// One copy for all lists.
+    external: Arc<Labels>,
 }
 
 impl OutgoingCache {
@@ -181,7 +218,10 @@ impl OutgoingCache {
             self.sweep();
             self.sweep_at = 2 * self.entries.len();
         }
-        let outgoing = Arc::new(Outgoing::new(list, external, rules));
+        if *self.external != *external {
+            self.external = Arc::new(external.clone());
+        }
+        let outgoing = Arc::new(Outgoing::new(list, &self.external, rules));
         let entry = (Arc::downgrade(list), Arc::clone(&outgoing));
         self.entries.insert(key, entry);
         outgoing

@@ -1,4 +1,4 @@
-//! Pieces in, a compressed body out.
+//! Pieces in, a compressed body of remote write 1.0 out ([`v2`] makes those of 2.0).
 //!
 //! Pieces of one target that share a series list are written together: one entry per series with
 //! a sample of each, which is what makes a backlog cheap. Targets with the same labels stay in the
@@ -15,6 +15,8 @@ use crate::wire::remote_write_v1 as v1;
 
 #[cfg(test)]
 mod tests;
+pub mod v2;
+mod weave;
 
 /// What goes into a body beside the samples.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub struct Counts {
     pub samples: u64,
     /// Exemplars.
     pub exemplars: u64,
+    /// Series entries with metadata, which only 2.0 has.
+    pub metadata: u64,
     /// Samples left out because of their age.
     pub too_old: u64,
     /// Newest timestamp of a sample in it, milliseconds since 1970; `i64::MIN` without samples.
@@ -43,6 +47,7 @@ impl Default for Counts {
         Counts {
             samples: 0,
             exemplars: 0,
+            metadata: 0,
             too_old: 0,
             highest_ms: i64::MIN,
         }

@@ -19,7 +19,7 @@ use crate::model::labels::Labels;
 use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::series::{ChunkBuilder, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
-use crate::wire::{compress, prompb};
+use crate::wire::{compress, prompb, prompb_v2};
 
 thread_local! {
     static CACHE: RefCell<OutgoingCache> = RefCell::default();
@@ -87,6 +87,41 @@ pub(crate) fn decode(body: &[u8]) -> prompb::WriteRequest {
     let mut raw = Vec::new();
     compress::decompress(body, &mut raw, 64 << 20).expect("snappy");
     prompb::WriteRequest::decode(raw.as_slice()).expect("protobuf")
+}
+
+/// Decodes a body of 2.0 to what 1.0 would have sent, without metadata.
+pub(crate) fn decode_v2(body: &[u8]) -> prompb::WriteRequest {
+    let mut raw = Vec::new();
+    compress::decompress(body, &mut raw, 64 << 20).expect("snappy");
+    let request = prompb_v2::Request::decode(raw.as_slice()).expect("protobuf");
+    assert_eq!(request.symbols.first().map(String::as_str), Some(""));
+    let text = |at: &u32| request.symbols[*at as usize].clone();
+    let labels = |refs: &[u32]| {
+        let pairs = refs.chunks_exact(2);
+        let label = |pair: &[u32]| prompb::Label {
+            name: text(&pair[0]),
+            value: text(&pair[1]),
+        };
+        pairs.map(label).collect()
+    };
+    let exemplar = |own: &prompb_v2::Exemplar| prompb::Exemplar {
+        labels: labels(&own.labels_refs),
+        value: own.value,
+        timestamp: own.timestamp,
+    };
+    let sample = |own: &prompb_v2::Sample| prompb::Sample {
+        value: own.value,
+        timestamp: own.timestamp,
+    };
+    let series = |own: &prompb_v2::TimeSeries| prompb::TimeSeries {
+        labels: labels(&own.labels_refs),
+        samples: own.samples.iter().map(sample).collect(),
+        exemplars: own.exemplars.iter().map(exemplar).collect(),
+    };
+    prompb::WriteRequest {
+        timeseries: request.timeseries.iter().map(series).collect(),
+        metadata: Vec::new(),
+    }
 }
 
 /// A series as text, `instance/n`.

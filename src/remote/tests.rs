@@ -2,6 +2,7 @@
 //! memory, the real client.
 
 mod receiver;
+mod speaking;
 
 use std::path::Path;
 use std::sync::Arc;

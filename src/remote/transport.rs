@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::remote_write::RemoteWriteConfig;
+use crate::wire::version::Version;
 
 /// What came back for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +28,50 @@ pub struct HttpAnswer {
     pub content_type: String,
     /// First `Retry-After`.
     pub retry_after: Option<String>,
+    /// What the receiver says it has written; none if it says nothing of the kind.
+    pub written: Option<Written>,
     /// Beginning of the body, at most [`crate::limits::REMOTE_ANSWER_BYTES`].
     pub body: Vec<u8>,
 }
 
+/// What a receiver of remote write 2.0 says it has written of a request; what it does not name is
+/// zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Samples.
+    pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Exemplars.
+    pub exemplars: u64,
+}
+
+impl Written {
+    /// Everything together.
+    #[must_use]
+    pub fn all(self) -> u64 {
+        let sum = self.samples.saturating_add(self.histograms);
+        sum.saturating_add(self.exemplars)
+    }
+}
+
+/// A request to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Post<'a> {
+    /// What the body holds.
+    pub version: Version,
+    /// The message, as a snappy block.
+    pub body: &'a [u8],
+    /// Zero for the first time this body is sent.
+    pub attempt: u32,
+    /// Longest wait for the answer.
+    pub timeout: Duration,
+}
+
 /// Sends requests to one endpoint; shared by its shards.
 pub trait Transport: Send + Sync {
-    /// POSTs a snappy body and waits for the answer at most `timeout`. `attempt` is zero for the
-    /// first time this body is sent.
-    fn post(&self, body: &[u8], attempt: u32, timeout: Duration) -> Answer;
+    /// POSTs a body and waits for the answer.
+    fn post(&self, post: Post<'_>) -> Answer;
 
     /// Ends requests under way and refuses later ones; may be called from any thread.
     fn cut(&self);

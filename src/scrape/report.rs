@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::samples::Counts;
 use crate::model::labels::METRIC_NAME;
+use crate::model::metadata::{Family, MetricType};
 use crate::model::series::{ChunkBuilder, SeriesChunk};
 
 /// The series that every target has, in slot order.
@@ -34,12 +35,19 @@ pub struct ReportSeries {
 
 impl Default for ReportSeries {
     fn default() -> Self {
+        // One family for all, so that they share a chunk: what remote write 2.0 says of them.
+        let family = Arc::new(Family {
+            name: "scrape".into(),
+            kind: MetricType::Gauge,
+            help: "What the agent says of the scrape.".into(),
+            unit: "".into(),
+        });
         let chunk = |names: &[&str]| {
             let mut builder = ChunkBuilder::default();
             for name in names {
                 builder.push([(METRIC_NAME, *name)]);
             }
-            Arc::new(builder.finish(None))
+            Arc::new(builder.finish(Some(Arc::clone(&family))))
         };
         let extra: Vec<&str> = NAMES.into_iter().chain(EXTRA_NAMES).collect();
         ReportSeries {

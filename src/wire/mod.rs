@@ -2,4 +2,7 @@
 
 pub mod compress;
 pub mod prompb;
+pub mod prompb_v2;
 pub mod remote_write_v1;
+pub mod remote_write_v2;
+pub mod version;

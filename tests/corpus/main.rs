@@ -1,9 +1,13 @@
 //! Recorded pages of real exporters, sixteen consecutive ones of each, through the whole way from
-//! text to the log: `tests/data/exporters.tar.xz`, unpacked with `tar` and `xz`.
+//! text to the log and to the wire: `tests/data/exporters.tar.xz`, unpacked with `tar` and `xz`.
 
 #[allow(dead_code, reason = "the order in which benches play them")]
 #[path = "../../benches/support/pages.rs"]
 mod pages;
+#[allow(dead_code, reason = "shared with the benches, which use all of it")]
+#[path = "../../benches/support/paths.rs"]
+mod paths;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -37,6 +37,8 @@ mod refusal;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod remote_write_2;
+#[cfg(test)]
 mod sd_differential;
 #[cfg(test)]
 mod self_metrics;

@@ -1,5 +1,6 @@
-//! From pages to the bytes of remote write 1.0: `NAME.case` holds targets, pages and the settings
-//! of job and endpoint, `NAME.v1.txt` the decoded requests in the order of the wire.
+//! From pages to the bytes of remote write 1.0 and 2.0: `NAME.case` holds targets, pages and the
+//! settings of job and endpoint, `NAME.v1.txt` and `NAME.v2.txt` the decoded requests in the order
+//! of the wire.
 //!
 //! Everything between is the real thing: configuration, scrape loop, external labels and rules,
 //! batches, encoder, snappy. Scrapes are 15 s apart and take 5 ms. `UPDATE_GOLDEN=1` writes the
@@ -18,18 +19,21 @@ use narthex::exposition::protocol::Format;
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::float::format_go;
 use narthex::model::labels::Labels;
+use narthex::model::metadata::MetricType;
 use narthex::model::position::AckRanges;
 use narthex::model::series::TargetIdentity;
 use narthex::model::time::{Mono, Wall};
 use narthex::model::timeline::{Epoch, Timeline};
 use narthex::model::value::is_stale;
 use narthex::remote::answer::Verdict;
+use narthex::remote::body::BodyBuilder;
 use narthex::remote::endpoint::{Endpoint, Now, Taken};
-use narthex::remote::request::{RequestBuilder, Rules};
+use narthex::remote::request::Rules;
 use narthex::remote::settings::QueueSettings;
 use narthex::remote::shard::{Shard, Step};
 use narthex::scrape::target_loop::{ScrapeTime, Shared, TargetLoop};
-use narthex::wire::{compress, prompb};
+use narthex::wire::version::Version;
+use narthex::wire::{compress, prompb, prompb_v2};
 use prost::Message;
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -175,7 +179,7 @@ impl Case {
     }
 
     /// The decoded requests that the blocks become.
-    fn requests(&self, config: &Config, blocks: Vec<ScrapeBlock>) -> String {
+    fn requests(&self, version: Version, config: &Config, blocks: Vec<ScrapeBlock>) -> String {
         let endpoint = &config.remote_write[0];
         let settings = QueueSettings::new(endpoint);
         let mut core = Endpoint::new(
@@ -205,10 +209,15 @@ impl Case {
             }
         }
         let mut text = String::new();
-        let mut builder = RequestBuilder::default();
+        let mut builder = BodyBuilder::default();
         while shard.step(now.mono, true) == Step::Send {
-            let counts = builder.build(shard.batch(), rules).expect("built");
-            print(&decode(builder.finish().expect("compressed")), &mut text);
+            let counts = builder.build(version, shard.batch(), rules);
+            let counts = counts.expect("built");
+            let body = builder.finish().expect("compressed");
+            match version {
+                Version::V1 => print(&decode(body), &mut text),
+                Version::V2 => print_v2(&decode(body), &mut text),
+            }
             let stated = format!("{} samples, {} too old", counts.samples, counts.too_old);
             writeln!(text, "end of request: {stated}").expect("text");
             shard.answered(now.mono, &Verdict::Accepted, 0.0);
@@ -222,10 +231,10 @@ fn flow(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("JSON")
 }
 
-fn decode(body: &[u8]) -> prompb::WriteRequest {
+fn decode<M: Message + Default>(body: &[u8]) -> M {
     let mut raw = Vec::new();
     compress::decompress(body, &mut raw, 1 << 20).expect("snappy");
-    prompb::WriteRequest::decode(raw.as_slice()).expect("a write request")
+    M::decode(raw.as_slice()).expect("a write request")
 }
 
 fn labels(labels: &[prompb::Label]) -> String {
@@ -258,8 +267,35 @@ fn print(request: &prompb::WriteRequest, text: &mut String) {
     }
 }
 
+/// As the requests of 1.0, and what the family says behind each series. Symbols stand where they are
+/// referred to.
+fn print_v2(request: &prompb_v2::Request, text: &mut String) {
+    let symbol = |at: &u32| request.symbols[*at as usize].as_str();
+    let labels = |refs: &[u32]| {
+        let pairs = refs.chunks(2);
+        let pairs = pairs.map(|pair| format!("{}={:?}", symbol(&pair[0]), symbol(&pair[1])));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+    };
+    for series in &request.timeseries {
+        writeln!(text, "{}", labels(&series.labels_refs)).expect("text");
+        for sample in &series.samples {
+            let value = number(sample.value);
+            writeln!(text, "  {value} @{}", sample.timestamp).expect("text");
+        }
+        for exemplar in &series.exemplars {
+            let (own, value) = (labels(&exemplar.labels_refs), number(exemplar.value));
+            writeln!(text, "  exemplar {own} {value} @{}", exemplar.timestamp).expect("text");
+        }
+        if let Some(own) = &series.metadata {
+            let kind = MetricType::from_number(own.kind as u8).as_str();
+            let (help, unit) = (symbol(&own.help_ref), symbol(&own.unit_ref));
+            writeln!(text, "  {kind} {help:?} {unit:?}").expect("text");
+        }
+    }
+}
+
 #[test]
-fn pages_become_the_requests_of_remote_write_1() {
+fn pages_become_the_requests_of_remote_write_1_and_2() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/remote_write");
     let mut cases = 0;
     let mut wrong = Vec::new();
@@ -272,14 +308,18 @@ fn pages_become_the_requests_of_remote_write_1() {
         let text = fs::read_to_string(&path).expect("a case");
         let case: Case = serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
         let config = case.config(&name);
-        let found = case.requests(&config, case.blocks(&config));
-        let golden = path.with_extension("v1.txt");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::write(&golden, &found).expect("written");
-        }
-        let expected = fs::read_to_string(&golden).unwrap_or_default();
-        if found != expected {
-            wrong.push(format!("{name}\nexpected:\n{expected}\nfound:\n{found}"));
+        for (version, extension) in [(Version::V1, "v1.txt"), (Version::V2, "v2.txt")] {
+            let found = case.requests(version, &config, case.blocks(&config));
+            let golden = path.with_extension(extension);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&golden, &found).expect("written");
+            }
+            let expected = fs::read_to_string(&golden).unwrap_or_default();
+            if found != expected {
+                wrong.push(format!(
+                    "{name} {extension}\nexpected:\n{expected}\nfound:\n{found}"
+                ));
+            }
         }
         cases += 1;
     }

@@ -4,9 +4,10 @@
 
 use narthex::limits;
 use narthex::model::block::ScrapeBlock;
+use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
-use narthex::remote::request::RequestBuilder;
 use narthex::sys::clock::Clock;
+use narthex::wire::version::Version;
 
 use crate::counting::measure;
 use crate::log::Log;
@@ -108,13 +109,13 @@ fn an_append_to_the_log_allocates_nothing_per_series() {
     );
 }
 
-fn request_calls(series: usize) -> Vec<usize> {
+fn request_calls(version: Version, series: usize) -> Vec<usize> {
     let mut next = blocks(series);
     let mut cache = OutgoingCache::default();
-    let mut builder = RequestBuilder::default();
+    let mut builder = BodyBuilder::default();
     calls(|round| {
         let pieces = pieces(&mut cache, vec![next(round)]);
-        let (bytes, taken) = measure(|| request(&mut builder, &pieces));
+        let (bytes, taken) = measure(|| request(&mut builder, version, &pieces));
         assert!(bytes > series, "{bytes} bytes");
         taken.calls
     })
@@ -122,8 +123,11 @@ fn request_calls(series: usize) -> Vec<usize> {
 
 #[test]
 fn a_request_allocates_nothing_per_series() {
-    let (few, many) = (request_calls(FEW), request_calls(MANY));
-    println!("request: {few:?} calls for {FEW} series, {many:?} for {MANY}");
-    // The cursor of the one run, and the length before the body.
-    assert_eq!((few, many), (vec![2; COUNTED], vec![2; COUNTED]));
+    // The cursor of the one run, and the length before the body. In 2.0 the cursors, the runs, the
+    // labels of targets, those of a series, and the lengths before the two parts of the body.
+    for (version, calls) in [(Version::V1, 2), (Version::V2, 6)] {
+        let (few, many) = (request_calls(version, FEW), request_calls(version, MANY));
+        println!("request: {few:?} calls for {FEW} series, {many:?} for {MANY}");
+        assert_eq!((few, many), (vec![calls; COUNTED], vec![calls; COUNTED]));
+    }
 }

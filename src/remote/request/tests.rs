@@ -88,6 +88,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
     let expected = Counts {
         samples: 2,
         exemplars: 2,
+        metadata: 0,
         too_old: 1,
         highest_ms: 5000,
     };

@@ -9,10 +9,23 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::remote::testing::{Books, decode, series_name};
+use crate::remote::testing::{Books, decode, decode_v2, series_name};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::thread::spawn;
 use crate::wire::prompb::{TimeSeries, WriteRequest};
+use crate::wire::version::Version;
+
+/// What the receiver makes of remote write 2.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Understands {
+    /// It understands it, and says what it has written.
+    #[default]
+    All,
+    /// It answers with this status.
+    Refuses(u16),
+    /// It does not look at the type and takes it for an empty request of 1.0.
+    Careless,
+}
 
 /// How one request is answered.
 #[derive(Clone, Debug)]
@@ -23,6 +36,8 @@ pub(super) enum Reply {
     Slow(Duration),
     /// Not stored.
     Status(u16),
+    /// Stored, and this number of samples is said to be written.
+    Says(usize),
     /// Not stored; a captive portal's page.
     Page,
     /// Not stored; a redirect to a place that would accept.
@@ -35,6 +50,15 @@ pub(super) enum Reply {
     Silence,
 }
 
+impl Reply {
+    fn is_stored(&self) -> bool {
+        matches!(
+            self,
+            Reply::Ok | Reply::Slow(_) | Reply::StoreAndReset | Reply::Says(_)
+        )
+    }
+}
+
 #[derive(Default)]
 struct State {
     script: VecDeque<Reply>,
@@ -44,6 +68,9 @@ struct State {
     head: String,
     requests: usize,
     metadata: usize,
+    understands: Understands,
+    /// Versions of the requests, in order.
+    versions: Vec<Version>,
 }
 
 #[derive(Clone)]
@@ -81,10 +108,22 @@ impl Receiver {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some((head, body)) = read_request(&mut reader) {
-            let request = decode(&body);
-            let reply = self.decide(head, &request);
+            let (request, version) = if head.contains("io.prometheus.write.v2.Request") {
+                (decode_v2(&body), Version::V2)
+            } else {
+                (decode(&body), Version::V1)
+            };
+            let entries = request.timeseries.iter();
+            let samples: usize = entries.map(|one| one.samples.len()).sum();
+            let (reply, understood) = self.decide(head, &request, version);
+            let said = match (&reply, version) {
+                (_, Version::V1) => None,
+                (Reply::Ok | Reply::Slow(_), _) => understood.then_some(samples),
+                (Reply::Says(number), _) => Some(*number),
+                _ => understood.then_some(0),
+            };
             let answer = match reply {
-                Reply::Ok => "200 OK",
+                Reply::Ok | Reply::Says(_) => "200 OK",
                 Reply::Slow(time) => {
                     // Nothing is ever sent: only the time passes.
                     let (_held, silence) = crossbeam_channel::bounded::<()>(1);
@@ -100,7 +139,10 @@ impl Receiver {
                     return;
                 }
             };
-            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            let written = said.map_or_else(String::new, |samples| {
+                format!("\r\nX-Prometheus-Remote-Write-Samples-Written: {samples}")
+            });
+            let answer = format!("HTTP/1.1 {answer}{written}\r\nContent-Length: 0\r\n\r\n");
             let mut out = stream;
             if out.write_all(answer.as_bytes()).is_err() {
                 return;
@@ -108,12 +150,25 @@ impl Receiver {
         }
     }
 
-    fn decide(&self, head: String, request: &WriteRequest) -> Reply {
+    /// The answer, and whether the version was understood.
+    fn decide(&self, head: String, request: &WriteRequest, version: Version) -> (Reply, bool) {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         state.requests += 1;
         state.metadata += request.metadata.len();
         state.head = head;
+        state.versions.push(version);
+        match state.understands {
+            Understands::Refuses(status) if version == Version::V2 => {
+                changed.notify_all();
+                return (Reply::Status(status), false);
+            }
+            Understands::Careless if version == Version::V2 => {
+                changed.notify_all();
+                return (Reply::Ok, false);
+            }
+            _ => {}
+        }
         let scripted = if request.timeseries.is_empty() {
             None
         } else {
@@ -124,7 +179,7 @@ impl Receiver {
         if request.timeseries.iter().any(bad) {
             reply = Reply::Status(400);
         }
-        if matches!(reply, Reply::Ok | Reply::Slow(_) | Reply::StoreAndReset) {
+        if reply.is_stored() {
             state.books.store(request);
             for series in &request.timeseries {
                 let labels = series.labels.iter().filter(|label| label.name == "site");
@@ -133,7 +188,7 @@ impl Receiver {
             }
         }
         changed.notify_all();
-        reply
+        (reply, true)
     }
 
     fn wait_until(&self, what: &str, patience: Duration, done: impl Fn(&State) -> bool) {
@@ -172,6 +227,15 @@ impl Receiver {
     /// From now on requests with that series are answered with 400.
     pub(super) fn refuse(&self, series: &str) {
         self.state.0.lock().refused.insert(series.to_owned());
+    }
+
+    /// From now on that is what it makes of 2.0.
+    pub(super) fn understand(&self, what: Understands) {
+        self.state.0.lock().understands = what;
+    }
+
+    pub(super) fn versions(&self) -> Vec<Version> {
+        self.state.0.lock().versions.clone()
     }
 
     pub(super) fn sites(&self) -> Vec<String> {

@@ -8,12 +8,18 @@ use crate::model::time::Mono;
 use crate::remote::answer::{describe, judge};
 use crate::remote::metadata::{ChunkOutcome, MetadataStep, encode};
 use crate::remote::status::SendState;
+use crate::remote::transport::Post;
 use crate::wire::compress::SnappyBody;
+use crate::wire::version::Version;
 
 impl Runner {
     /// Sends one chunk of metadata if one is due and samples get through. Returns when to look
     /// again.
     pub(super) fn send_metadata(&mut self, now: Mono) -> Mono {
+        if self.context.speech.version() == Version::V2 {
+            // It goes with the samples.
+            return Mono::NEVER;
+        }
         match self.metadata.step(now) {
             MetadataStep::Wait(until) => until,
             _ if self.context.progress.state() != SendState::Sending => {
@@ -58,7 +64,12 @@ impl Runner {
         metrics.metadata_bytes.add(body.len() as f64);
         let settings = &self.context.settings;
         let attempt = self.metadata.attempt();
-        let answer = self.context.transport.post(body, attempt, settings.timeout);
+        let answer = self.context.transport.post(Post {
+            version: Version::V1,
+            body,
+            attempt,
+            timeout: settings.timeout,
+        });
         let verdict = judge(&answer, self.context.clock.wall(), settings.manners);
         let now = self.context.clock.mono();
         let fraction = self.jitter.fraction();

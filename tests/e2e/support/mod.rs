@@ -19,6 +19,7 @@ pub(crate) mod segment;
 pub(crate) mod strace;
 pub(crate) mod target;
 pub(crate) mod verdict;
+pub(crate) mod victoria;
 pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod wallclock;
@@ -45,6 +46,13 @@ pub(crate) fn endpoint(url: &str) -> String {
          queue_config: {{batch_send_deadline: 100ms, min_backoff: 50ms, max_backoff: 500ms, \
          max_shards: 2, max_samples_per_send: 500, capacity: 2000}}\n"
     )
+}
+
+/// The same, which gets remote write 2.0.
+pub(crate) fn with_v2(config: &str) -> String {
+    let old = "  send_exemplars: true\n";
+    let new = "  send_exemplars: true\n  protobuf_message: io.prometheus.write.v2.Request\n";
+    config.replace(old, new)
 }
 
 /// A whole configuration: jobs, each an item of `scrape_configs`, and one endpoint.

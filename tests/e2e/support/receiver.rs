@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use narthex::model::value::ABSENT_BITS;
 use narthex::wire::prompb::{self, TimeSeries, WriteRequest};
+use narthex::wire::prompb_v2;
 use parking_lot::Mutex;
 use prost::Message;
 
@@ -45,6 +47,10 @@ pub(crate) struct Books {
     pub(crate) series: BTreeMap<Labels, Vec<Point>>,
     /// Exemplars in order of arrival, by series.
     pub(crate) exemplars: BTreeMap<Labels, Vec<Exemplar>>,
+    /// Type number, help and unit, by series; none where 2.0 said nothing.
+    pub(crate) described: BTreeMap<Labels, Option<(i32, String, String)>>,
+    /// Requests of 1.0 and of 2.0 that were accepted.
+    pub(crate) versions: [usize; 2],
     /// Type number, help and unit, by family.
     pub(crate) metadata: BTreeMap<String, (i32, String, String)>,
     /// Broken rules of the protocol.
@@ -127,6 +133,8 @@ type Script = Box<dyn FnMut(Facts<'_>) -> Answer + Send>;
 
 struct Desk {
     books: Mutex<Books>,
+    /// Whether 2.0 is answered with 415.
+    refuses_v2: AtomicBool,
     script: Mutex<Script>,
 }
 
@@ -141,12 +149,18 @@ impl Receiver {
     pub(crate) fn start() -> Receiver {
         let desk = Arc::new(Desk {
             books: Mutex::default(),
+            refuses_v2: AtomicBool::new(false),
             script: Mutex::new(Box::new(|_| Answer::Accept)),
         });
         Receiver {
             server: HttpServer::start(Clerk(Arc::clone(&desk))),
             desk,
         }
+    }
+
+    /// Answers remote write 2.0 with 415 from now on.
+    pub(crate) fn refuse_v2(&self) {
+        self.desk.refuses_v2.store(true, Ordering::Release);
     }
 
     /// Where to write to.
@@ -200,6 +214,10 @@ struct Clerk(Arc<Desk>);
 
 impl Handler for Clerk {
     fn handle(&self, request: &Request) -> Reply {
+        let is_v2 = request.header("Content-Type") == Some(V2_TYPE);
+        if is_v2 && self.0.refuses_v2.load(Ordering::Acquire) {
+            return Reply::status(415, "no such message\n");
+        }
         let decoded = match decode(request) {
             Ok(decoded) => decoded,
             Err(reason) => {
@@ -217,8 +235,25 @@ impl Handler for Clerk {
         let answer = (self.0.script.lock())(facts);
         match answer {
             Answer::Accept => {
+                let exemplars: usize = decoded
+                    .timeseries
+                    .iter()
+                    .map(|one| one.exemplars.len())
+                    .sum();
                 self.0.books.lock().enter(request, decoded);
-                Reply::status(204, "")
+                let reply = Reply::status(204, "");
+                if !is_v2 {
+                    return reply;
+                }
+                reply
+                    .header(
+                        "X-Prometheus-Remote-Write-Samples-Written",
+                        &samples.to_string(),
+                    )
+                    .header(
+                        "X-Prometheus-Remote-Write-Exemplars-Written",
+                        &exemplars.to_string(),
+                    )
             }
             Answer::CommitThenClose => {
                 self.0.books.lock().enter(request, decoded);
@@ -231,11 +266,19 @@ impl Handler for Clerk {
     }
 }
 
+/// `Content-Type` of remote write 2.0.
+const V2_TYPE: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+
 fn decode(request: &Request) -> Result<WriteRequest, String> {
+    let is_v2 = request.header("Content-Type") == Some(V2_TYPE);
+    let (kind, version) = match is_v2 {
+        true => (V2_TYPE, "2.0.0"),
+        false => ("application/x-protobuf", "0.1.0"),
+    };
     for (name, value) in [
         ("Content-Encoding", "snappy"),
-        ("Content-Type", "application/x-protobuf"),
-        ("X-Prometheus-Remote-Write-Version", "0.1.0"),
+        ("Content-Type", kind),
+        ("X-Prometheus-Remote-Write-Version", version),
     ] {
         if request.header(name) != Some(value) {
             return Err(format!("{name} is {:?}, not {value}", request.header(name)));
@@ -247,13 +290,82 @@ fn decode(request: &Request) -> Result<WriteRequest, String> {
     let plain = snap::raw::Decoder::new()
         .decompress_vec(&request.body)
         .map_err(|error| format!("snappy: {error}"))?;
+    if is_v2 {
+        let request = prompb_v2::Request::decode(&plain[..]);
+        return resolve(&request.map_err(|error| format!("protobuf: {error}"))?);
+    }
     WriteRequest::decode(&plain[..]).map_err(|error| format!("protobuf: {error}"))
 }
 
+/// A request of 2.0 as one of 1.0. What its series say of themselves becomes metadata whose family
+/// name is the series, as [`Books`] wants it.
+fn resolve(request: &prompb_v2::Request) -> Result<WriteRequest, String> {
+    if request.symbols.first().map(String::as_str) != Some("") {
+        return Err("the first symbol is not empty".to_owned());
+    }
+    let text = |at: u32| {
+        let symbol = request.symbols.get(at as usize).cloned();
+        symbol.ok_or(format!("symbol {at} is not there"))
+    };
+    let labels = |refs: &[u32]| -> Result<Vec<prompb::Label>, String> {
+        if !refs.len().is_multiple_of(2) {
+            return Err("an odd number of references".to_owned());
+        }
+        let pairs = refs.chunks(2).map(|pair| {
+            Ok(prompb::Label {
+                name: text(pair[0])?,
+                value: text(pair[1])?,
+            })
+        });
+        pairs.collect()
+    };
+    let mut out = WriteRequest::default();
+    for series in &request.timeseries {
+        if series.samples.is_empty() {
+            return Err("a series without samples".to_owned());
+        }
+        let mut exemplars = Vec::new();
+        for own in &series.exemplars {
+            exemplars.push(prompb::Exemplar {
+                labels: labels(&own.labels_refs)?,
+                value: own.value,
+                timestamp: own.timestamp,
+            });
+        }
+        let samples = series.samples.iter().map(|own| prompb::Sample {
+            value: own.value,
+            timestamp: own.timestamp,
+        });
+        let metadata = series.metadata.unwrap_or_default();
+        out.metadata.push(prompb::MetricMetadata {
+            kind: metadata.kind,
+            metric_family_name: String::new(),
+            help: text(metadata.help_ref)?,
+            unit: text(metadata.unit_ref)?,
+        });
+        out.timeseries.push(prompb::TimeSeries {
+            labels: labels(&series.labels_refs)?,
+            samples: samples.collect(),
+            exemplars,
+        });
+    }
+    Ok(out)
+}
+
 impl Books {
-    fn enter(&mut self, request: &Request, decoded: WriteRequest) {
+    fn enter(&mut self, request: &Request, mut decoded: WriteRequest) {
         if !decoded.timeseries.is_empty() {
             self.arrivals.push(request.at);
+        }
+        let is_v2 = request.header("Content-Type") == Some(V2_TYPE);
+        self.versions[usize::from(is_v2)] += 1;
+        if is_v2 {
+            // One for each series, in their order.
+            let told = decoded.metadata.drain(..);
+            for (series, own) in decoded.timeseries.iter().zip(told) {
+                let told = (own.kind != 0).then_some((own.kind, own.help, own.unit));
+                self.described.insert(pairs(series.labels.clone()), told);
+            }
         }
         for series in decoded.timeseries {
             self.enter_series(request, series);

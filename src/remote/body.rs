@@ -1,0 +1,60 @@
+//! A request's body in the version of the protocol that the endpoint understands.
+
+use super::piece::Piece;
+use super::request::{Counts, RequestBuilder, Rules, v2};
+use crate::wire::version::Version;
+
+/// Makes bodies, one after another. Memory for a version is taken when it is first used.
+#[derive(Debug, Default)]
+pub struct BodyBuilder {
+    v1: RequestBuilder,
+    v2: Option<Box<v2::RequestBuilder>>,
+    version: Version,
+}
+
+impl BodyBuilder {
+    /// Writes the pieces, which are in the order of their blocks.
+    ///
+    /// # Errors
+    /// When the compressor refuses, which it has no reason to.
+    pub fn build(
+        &mut self,
+        version: Version,
+        pieces: &[Piece],
+        rules: Rules,
+    ) -> Result<Counts, snap::Error> {
+        self.version = version;
+        match version {
+            Version::V1 => self.v1.build(pieces, rules),
+            Version::V2 => self.v2.get_or_insert_default().build(pieces, rules),
+        }
+    }
+
+    /// Ends the body. To be called once after [`BodyBuilder::build`].
+    ///
+    /// # Errors
+    /// As [`BodyBuilder::build`].
+    pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
+        match (self.version, &mut self.v2) {
+            (Version::V2, Some(v2)) => v2.finish(),
+            _ => self.v1.finish(),
+        }
+    }
+
+    /// Samples that the last body leaves out because of their age, by index of their piece.
+    #[must_use]
+    pub fn too_old(&self) -> &[(usize, u64)] {
+        match (self.version, &self.v2) {
+            (Version::V2, Some(v2)) => v2.too_old(),
+            _ => self.v1.too_old(),
+        }
+    }
+
+    /// Gives back the memory of an unusually large body.
+    pub fn shrink(&mut self) {
+        self.v1.shrink();
+        if let Some(v2) = &mut self.v2 {
+            v2.shrink();
+        }
+    }
+}
