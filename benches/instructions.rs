@@ -57,8 +57,9 @@ fn block_encode(pages: &[String], scrapes: usize) -> usize {
 /// Makes requests that hold one scrape of each of ten targets, as a queue that keeps up does.
 fn request_encode(pages: &[String], scrapes: usize) -> usize {
     let config = paths::job("");
+    let shared = paths::surroundings();
     let turns = (0..TARGETS as u64).map(|number| {
-        let mut target = paths::Target::new(number, &config);
+        let mut target = paths::Target::beside(number, &config, &shared);
         paths::turn_of_blocks(&mut target, pages)
     });
     let turns: Vec<_> = turns.collect();

@@ -55,6 +55,15 @@ pub(crate) fn job(more: &str) -> Arc<ScrapeConfig> {
     Arc::clone(&loaded.config.scrape_configs[0])
 }
 
+/// What the targets of a fleet share.
+pub(crate) fn surroundings() -> Shared {
+    Shared {
+        interner: Interner::default(),
+        report: ReportSeries::default(),
+        out_of_order_window_ms: 0,
+    }
+}
+
 /// A target that is scraped every fifteen seconds.
 pub(crate) struct Target {
     core: TargetLoop,
@@ -64,20 +73,21 @@ pub(crate) struct Target {
 impl Target {
     /// A target that has not been scraped; `number` tells it from others.
     pub(crate) fn new(number: u64, config: &Arc<ScrapeConfig>) -> Target {
+        Target::beside(number, config, &surroundings())
+    }
+
+    /// The same, of a fleet that shares what is alike.
+    pub(crate) fn beside(number: u64, config: &Arc<ScrapeConfig>, shared: &Shared) -> Target {
         let instance = format!("host{number}.example.com:9100");
         let identity = TargetIdentity {
             id: number,
             job: "node".into(),
             labels: Labels::from_pairs([("instance", instance.as_str()), ("job", "node")]),
         };
-        let shared = Shared {
-            interner: Interner::default(),
-            report: ReportSeries::default(),
-            out_of_order_window_ms: 0,
-        };
         let timeout = Duration::from_secs(10);
+        let (identity, shared) = (Arc::new(identity), shared.clone());
         Target {
-            core: TargetLoop::new(Arc::new(identity), Arc::clone(config), timeout, shared),
+            core: TargetLoop::new(identity, Arc::clone(config), timeout, shared),
             scrapes: 0,
         }
     }

@@ -64,6 +64,17 @@ impl Plan {
     }
 }
 
+/// How the labels of one series come about.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent<'a> {
+    /// Its own labels over shared ones.
+    AsIs(&'a SharedLabels),
+    /// These, which a rule changed, as finished fields.
+    Changed(&'a [u8]),
+    /// It is not sent: a rule dropped it.
+    Dropped,
+}
+
 /// The outgoing side of one series list.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -106,12 +117,33 @@ impl Outgoing {
         self.plan.is_some()
     }
 
+    /// How the series at `slot` is sent.
+    #[inline]
+    #[must_use]
+    pub fn sent(&self, slot: usize) -> Sent<'_> {
+        let Some(plan) = &self.plan else {
+            return Sent::AsIs(&self.shared);
+        };
+        match plan.fate(slot) {
+            Fate::AsIs => Sent::AsIs(&self.shared),
+            Fate::Changed(changed) => Sent::Changed(plan.changed(changed)),
+            Fate::Dropped => Sent::Dropped,
+        }
+    }
+
     /// Appends the labels of the series at `slot`, which is the one at `index` of `chunk`.
     pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
-        match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
-            Some((plan, Fate::Changed(changed))) => out.extend_from_slice(plan.changed(changed)),
-            _ => append_labels(out, chunk.encoded(index), &self.shared),
+        match self.sent(slot) {
+            Sent::AsIs(shared) => append_labels(out, chunk.encoded(index), shared),
+            Sent::Changed(labels) => out.extend_from_slice(labels),
+            Sent::Dropped => {}
         }
+    }
+
+    /// The labels that series have beside their own.
+    #[must_use]
+    pub fn shared(&self) -> &SharedLabels {
+        &self.shared
     }
 
     /// Estimated bytes of one series with one sample in a request, before compression.

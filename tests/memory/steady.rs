@@ -124,6 +124,6 @@ fn request_calls(series: usize) -> Vec<usize> {
 fn a_request_allocates_nothing_per_series() {
     let (few, many) = (request_calls(FEW), request_calls(MANY));
     println!("request: {few:?} calls for {FEW} series, {many:?} for {MANY}");
-    // The cursor of the one run, and the length before the body.
-    assert_eq!((few, many), (vec![2; COUNTED], vec![2; COUNTED]));
+    // The cursor of the block, the one run, and the length before the body.
+    assert_eq!((few, many), (vec![3; COUNTED], vec![3; COUNTED]));
 }
