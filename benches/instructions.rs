@@ -58,10 +58,12 @@ fn block_encode(pages: &[String], scrapes: usize) -> usize {
 fn request_encode(pages: &[String], scrapes: usize) -> usize {
     let config = paths::job("");
     let shared = paths::surroundings();
-    let turns = (0..TARGETS as u64).map(|number| {
-        let mut target = paths::Target::beside(number, &config, &shared);
-        paths::turn_of_blocks(&mut target, pages)
-    });
+    // All of them live at once: what they have in common is stored once.
+    let targets = (0..TARGETS as u64).map(|number| paths::Target::beside(number, &config, &shared));
+    let mut targets: Vec<_> = targets.collect();
+    let turns = targets
+        .iter_mut()
+        .map(|target| paths::turn_of_blocks(target, pages));
     let turns: Vec<_> = turns.collect();
     let mut cache = OutgoingCache::default();
     let requests: Vec<_> = (0..turns[0].len())

@@ -65,6 +65,22 @@ struct Run<'a> {
     round: u32,
 }
 
+/// Runs of different targets.
+struct Round<'r, 'a> {
+    runs: &'r [Run<'a>],
+    cursors: &'r mut [Cursor<'a>],
+    rules: Rules,
+    counts: &'r mut Counts,
+}
+
+/// The own labels of a series.
+#[derive(Clone, Copy)]
+struct Series<'a> {
+    own: &'a [u8],
+    /// Shared labels of the names that the pattern of the own ones was made for, if it was.
+    model: Option<&'a v1::SharedLabels>,
+}
+
 /// Makes bodies, one after another, in the same memory.
 #[derive(Debug, Default)]
 pub struct RequestBuilder {
@@ -97,7 +113,12 @@ impl RequestBuilder {
         let runs = runs(pieces, &self.order);
         let mut counts = Counts::default();
         for runs in runs.chunk_by(|left, right| left.round == right.round) {
-            self.write_round(runs, &mut cursors, rules, &mut counts)?;
+            self.write_round(&mut Round {
+                runs,
+                cursors: &mut cursors,
+                rules,
+                counts: &mut counts,
+            })?;
         }
         counts.too_old = cursors.iter().map(|cursor| cursor.too_old).sum();
         let old = self.order.iter().zip(&cursors);
@@ -126,17 +147,11 @@ impl RequestBuilder {
         self.body.shrink_to(crate::limits::REMOTE_BODY_KEEP_BYTES);
     }
 
-    /// Writes runs of different targets, those that resemble one another side by side.
-    fn write_round(
-        &mut self,
-        runs: &[Run<'_>],
-        cursors: &mut [Cursor<'_>],
-        rules: Rules,
-        counts: &mut Counts,
-    ) -> Result<(), snap::Error> {
+    /// Writes a round, the targets that resemble one another side by side.
+    fn write_round(&mut self, round: &mut Round<'_, '_>) -> Result<(), snap::Error> {
         let mut layout = std::mem::take(&mut self.layout);
         layout.clear();
-        for (number, run) in runs.iter().enumerate() {
+        for (number, run) in round.runs.iter().enumerate() {
             let chunks = run.piece.item.block.series.chunks();
             layout.add(number as u32, chunks, &run.piece.slots);
         }
@@ -145,7 +160,7 @@ impl RequestBuilder {
         while let Some(number) = stack
             && result.is_ok()
         {
-            result = self.write_stack(&layout, number, runs, cursors, rules, counts);
+            result = self.write_stack(&layout, number, round);
             stack = layout.after(number);
         }
         self.layout = layout;
@@ -157,14 +172,12 @@ impl RequestBuilder {
         &mut self,
         layout: &Layout,
         stack: u32,
-        runs: &[Run<'_>],
-        cursors: &mut [Cursor<'_>],
-        rules: Rules,
-        counts: &mut Counts,
+        round: &mut Round<'_, '_>,
     ) -> Result<(), snap::Error> {
         let Some(first) = layout.parts(stack).next() else {
             return Ok(());
         };
+        let runs = round.runs;
         let item = &runs[first.list as usize].piece.item;
         let Some(chunk) = item.block.series.chunks().get(first.chunk as usize) else {
             return Ok(());
@@ -173,12 +186,12 @@ impl RequestBuilder {
         for index in 0..chunk.len() {
             let own = chunk.encoded(index);
             let model = self.pattern.set(own, model).then_some(model);
+            let series = Series { own, model };
             for part in layout.parts(stack) {
                 let run = &runs[part.list as usize];
                 let slot = part.first_slot + index as u32;
                 if run.piece.slots.contains(&slot) {
-                    let cursors = &mut cursors[run.cursors.clone()];
-                    self.write_entry(run.piece, slot, (own, model), cursors, rules, counts);
+                    self.write_entry(round, run, slot, series);
                     self.body.advance()?;
                 }
             }
@@ -186,25 +199,25 @@ impl RequestBuilder {
         Ok(())
     }
 
-    /// Writes one series of one target. Its own labels are those of the pattern, if there is a
-    /// model: shared labels of the names that the pattern was made for.
+    /// Writes one series of one target.
     #[inline]
     fn write_entry(
         &mut self,
-        piece: &Piece,
+        round: &mut Round<'_, '_>,
+        run: &Run<'_>,
         slot: u32,
-        (own, model): (&[u8], Option<&v1::SharedLabels>),
-        cursors: &mut [Cursor<'_>],
-        rules: Rules,
-        counts: &mut Counts,
+        series: Series<'_>,
     ) {
+        let (rules, counts) = (round.rules, &mut *round.counts);
+        let cursors = &mut round.cursors[run.cursors.clone()];
         if !cursors.iter().any(|cursor| cursor.has(slot)) {
             return;
         }
+        let Series { own, model } = series;
         let out = self.body.raw();
-        let series = v1::begin_series(out);
-        match piece.item.outgoing.sent(slot as usize) {
-            Sent::Dropped => return v1::abandon_series(out, &series),
+        let entry = v1::begin_series(out);
+        match run.piece.item.outgoing.sent(slot as usize) {
+            Sent::Dropped => return v1::abandon_series(out, &entry),
             Sent::Changed(labels) => out.extend_from_slice(labels),
             Sent::AsIs(shared) if model.is_some_and(|model| model.has_names_of(shared)) => {
                 self.pattern.append(out, shared);
@@ -220,7 +233,7 @@ impl RequestBuilder {
             }
         }
         if counts.samples == before {
-            return v1::abandon_series(out, &series);
+            return v1::abandon_series(out, &entry);
         }
         if rules.exemplars {
             for cursor in cursors.iter_mut().filter(|cursor| cursor.has(slot)) {
@@ -230,7 +243,7 @@ impl RequestBuilder {
                 }
             }
         }
-        v1::end_series(out, &series);
+        v1::end_series(out, &entry);
     }
 }
 

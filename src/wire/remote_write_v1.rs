@@ -65,6 +65,12 @@ fn close(out: &mut Vec<u8>, open: &Open) {
         }
         return;
     }
+    if length < 1 << 7 {
+        out[front] = length as u8;
+        out.copy_within(open.start.., front + 1);
+        out.truncate(front + 1 + length);
+        return;
+    }
     let needed = varint::len(length as u64);
     let mut bytes = [0; varint::BYTES_MAX];
     let mut rest = length;
