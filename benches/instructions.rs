@@ -63,8 +63,13 @@ fn block_encode(pages: &[String], scrapes: usize) -> usize {
 /// Makes requests that hold one scrape of each of ten targets, as a queue that keeps up does.
 fn request_encode(version: Version, pages: &[String], scrapes: usize) -> usize {
     let config = paths::job("");
-    let targets = paths::targets(TARGETS as u64, &config);
-    let turns = targets.map(|mut target| paths::turn_of_blocks(&mut target, pages));
+    let shared = paths::surroundings();
+    // All of them live at once: what they have in common is stored once.
+    let targets = (0..TARGETS as u64).map(|number| paths::Target::beside(number, &config, &shared));
+    let mut targets: Vec<_> = targets.collect();
+    let turns = targets
+        .iter_mut()
+        .map(|target| paths::turn_of_blocks(target, pages));
     let turns: Vec<_> = turns.collect();
     let mut cache = OutgoingCache::default();
     let requests: Vec<_> = (0..turns[0].len())

@@ -61,13 +61,14 @@ fn whole(pieces: &[Piece]) -> Vec<u8> {
 /// The samples of a piece, without what a request needs beside them (ages, exemplars).
 fn write(out: &mut Vec<u8>, piece: &Piece) {
     let item = &piece.item;
+    let time = v1::SampleTime::new(item.wall_ms);
     for (slot, (chunk, index)) in item.block.series.iter().enumerate() {
         if !item.sends(slot) {
             continue;
         }
         let series = v1::begin_series(out);
         item.outgoing.append_labels(out, slot, chunk, index);
-        v1::append_sample(out, item.block.values[slot], item.wall_ms);
+        v1::append_sample(out, item.block.values[slot], &time);
         v1::end_series(out, &series);
     }
 }

@@ -57,20 +57,8 @@ pub(crate) fn job(more: &str) -> Arc<ScrapeConfig> {
     Arc::clone(&loaded.config.scrape_configs[0])
 }
 
-/// A target that is scraped every fifteen seconds.
-pub(crate) struct Target {
-    core: TargetLoop,
-    scrapes: i64,
-}
-
-/// Targets that have not been scraped and share what targets of one agent share.
-pub(crate) fn targets(count: u64, config: &Arc<ScrapeConfig>) -> impl Iterator<Item = Target> {
-    let shared = shared();
-    let config = Arc::clone(config);
-    (0..count).map(move |number| Target::sharing(number, &config, shared.clone()))
-}
-
-fn shared() -> Shared {
+/// What the targets of a fleet share.
+pub(crate) fn surroundings() -> Shared {
     Shared {
         interner: Interner::default(),
         report: ReportSeries::default(),
@@ -80,13 +68,20 @@ fn shared() -> Shared {
     }
 }
 
+/// A target that is scraped every fifteen seconds.
+pub(crate) struct Target {
+    core: TargetLoop,
+    scrapes: i64,
+}
+
 impl Target {
     /// A target that has not been scraped; `number` tells it from others.
     pub(crate) fn new(number: u64, config: &Arc<ScrapeConfig>) -> Target {
-        Target::sharing(number, config, shared())
+        Target::beside(number, config, &surroundings())
     }
 
-    fn sharing(number: u64, config: &Arc<ScrapeConfig>, shared: Shared) -> Target {
+    /// The same, of a fleet that shares what is alike.
+    pub(crate) fn beside(number: u64, config: &Arc<ScrapeConfig>, shared: &Shared) -> Target {
         let instance = format!("host{number}.example.com:9100");
         let identity = TargetIdentity {
             id: number,
@@ -94,8 +89,9 @@ impl Target {
             labels: Labels::from_pairs([("instance", instance.as_str()), ("job", "node")]),
         };
         let timeout = Duration::from_secs(10);
+        let (identity, shared) = (Arc::new(identity), shared.clone());
         Target {
-            core: TargetLoop::new(Arc::new(identity), Arc::clone(config), timeout, shared),
+            core: TargetLoop::new(identity, Arc::clone(config), timeout, shared),
             scrapes: 0,
         }
     }

@@ -53,8 +53,6 @@ struct Plan {
     fates: Box<[u32]>,
     ends: Box<[u32]>,
     fields: Box<[u8]>,
-    /// What changed labels are laid over: nothing.
-    nothing: SharedLabels,
 }
 
 const AS_IS: u32 = u32::MAX;
@@ -74,6 +72,17 @@ impl Plan {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.fields[start as usize..self.ends[index] as usize]
     }
+}
+
+/// How the labels of one series come about.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent<'a> {
+    /// Its own labels over shared ones.
+    AsIs(&'a SharedLabels),
+    /// These, which a rule changed, as finished fields.
+    Changed(&'a [u8]),
+    /// It is not sent: a rule dropped it.
+    Dropped,
 }
 
 /// The outgoing side of one series list.
@@ -129,25 +138,45 @@ impl Outgoing {
         chunk: &'a SeriesChunk,
         index: usize,
     ) -> OutgoingLabels<'a> {
-        match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
-            Some((plan, Fate::Changed(changed))) => OutgoingLabels::Whole(plan.changed(changed)),
-            _ => OutgoingLabels::Own(chunk.encoded(index)),
+        match self.sent(slot) {
+            Sent::Changed(labels) => OutgoingLabels::Whole(labels),
+            Sent::AsIs(_) | Sent::Dropped => OutgoingLabels::Own(chunk.encoded(index)),
         }
-    }
-
-    /// Appends the same labels as remote write 1.0 has them.
-    pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
-        let (own, shared) = match self.plan.as_ref().map(|plan| (plan, plan.fate(slot))) {
-            Some((plan, Fate::Changed(changed))) => (plan.changed(changed), &plan.nothing),
-            _ => (chunk.encoded(index), &self.shared),
-        };
-        append_labels(out, own, shared);
     }
 
     /// The external labels of the endpoint.
     #[must_use]
     pub fn external(&self) -> &Labels {
         &self.external
+    }
+
+    /// How the series at `slot` is sent.
+    #[inline]
+    #[must_use]
+    pub fn sent(&self, slot: usize) -> Sent<'_> {
+        let Some(plan) = &self.plan else {
+            return Sent::AsIs(&self.shared);
+        };
+        match plan.fate(slot) {
+            Fate::AsIs => Sent::AsIs(&self.shared),
+            Fate::Changed(changed) => Sent::Changed(plan.changed(changed)),
+            Fate::Dropped => Sent::Dropped,
+        }
+    }
+
+    /// Appends the labels, as remote write 1.0 has them, of the series at `slot`, which is the one at `index` of `chunk`.
+    pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
+        match self.sent(slot) {
+            Sent::AsIs(shared) => append_labels(out, chunk.encoded(index), shared),
+            Sent::Changed(labels) => out.extend_from_slice(labels),
+            Sent::Dropped => {}
+        }
+    }
+
+    /// The labels that series have beside their own.
+    #[must_use]
+    pub fn shared(&self) -> &SharedLabels {
+        &self.shared
     }
 
     /// Estimated bytes of one series with one sample in a request, before compression.
@@ -188,7 +217,6 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
         fates: fates.into(),
         ends: ends.into(),
         fields: fields.into(),
-        nothing: SharedLabels::default(),
     })
 }
 

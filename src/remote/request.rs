@@ -1,15 +1,22 @@
 //! Pieces in, a compressed body of remote write 1.0 out ([`v2`] makes those of 2.0).
 //!
 //! Pieces of one target that share a series list are written together: one entry per series with
-//! a sample of each, which is what makes a backlog cheap. Targets with the same labels stay in the
-//! order of the log instead, so that no series goes back in time within a body. Nothing is
-//! allocated, locked or hashed per sample. Samples that are too old are left out each time the
-//! body is made.
+//! a sample of each, which is what makes a backlog cheap. Different targets that expose the same
+//! series are written series by series, side by side: that is what snappy compresses best, and the
+//! series' own labels are made ready once for all of them. What one target exposed before another
+//! list of its own goes first, in a round of its own, so that no series goes back in time within a
+//! body. Nothing is allocated, locked or hashed per sample. Samples that are too old are left out
+//! each time the body is made.
 
+mod cursor;
+mod layout;
+
+use std::ops::Range;
+
+use self::cursor::Cursor;
+use self::layout::Layout;
+use super::outgoing::Sent;
 use super::piece::Piece;
-use crate::model::exemplar::Exemplar;
-use crate::model::series::SeriesChunk;
-use crate::model::value::is_absent;
 use crate::wire::compress::SnappyBody;
 use crate::wire::remote_write_v1 as v1;
 
@@ -54,54 +61,38 @@ impl Default for Counts {
     }
 }
 
-/// One block's side of a run, read slot by slot.
-struct Cursor<'a> {
-    values: &'a [f64],
-    wall_ms: i64,
-    timestamps: &'a [(u32, i64)],
-    exemplars: &'a [(u32, Exemplar)],
-    too_old: u64,
+/// Blocks that are written as one: the same series with the same labels.
+struct Run<'a> {
+    piece: &'a Piece,
+    /// One for each block, in order of time.
+    cursors: Range<usize>,
+    /// How many runs of the same target come before it.
+    round: u32,
 }
 
-impl<'a> Cursor<'a> {
-    fn new(piece: &'a Piece) -> Cursor<'a> {
-        let block = &piece.item.block;
-        let side = block.side.as_deref();
-        Cursor {
-            values: &block.values,
-            wall_ms: piece.item.wall_ms,
-            timestamps: side.map_or(&[], |side| &side.timestamps),
-            exemplars: side.map_or(&[], |side| &side.exemplars),
-            too_old: 0,
-        }
-    }
+/// Runs of different targets.
+struct Round<'r, 'a> {
+    runs: &'r [Run<'a>],
+    cursors: &'r mut [Cursor<'a>],
+    rules: Rules,
+    counts: &'r mut Counts,
+}
 
-    #[inline]
-    fn timestamp(&mut self, slot: u32) -> i64 {
-        while let Some(((own, timestamp), rest)) = self.timestamps.split_first()
-            && *own <= slot
-        {
-            if *own == slot {
-                return *timestamp;
-            }
-            self.timestamps = rest;
-        }
-        self.wall_ms
-    }
-
-    fn exemplars_of(&mut self, slot: u32) -> &'a [(u32, Exemplar)] {
-        let first = self.exemplars.partition_point(|(own, _)| *own < slot);
-        self.exemplars = &self.exemplars[first..];
-        let end = self.exemplars.partition_point(|(own, _)| *own == slot);
-        &self.exemplars[..end]
-    }
+/// The own labels of a series.
+#[derive(Clone, Copy)]
+struct Series<'a> {
+    own: &'a [u8],
+    /// Shared labels of the names that the pattern of the own ones was made for, if it was.
+    model: Option<&'a v1::SharedLabels>,
 }
 
 /// Makes bodies, one after another, in the same memory.
 #[derive(Debug, Default)]
 pub struct RequestBuilder {
     body: SnappyBody,
+    pattern: v1::Pattern,
     order: Vec<usize>,
+    layout: Layout,
     /// Samples left out because of their age, by index of their piece.
     too_old: Vec<(usize, u64)>,
 }
@@ -119,23 +110,26 @@ impl RequestBuilder {
         let lane = |index: usize| pieces[index].item.block.series.lane();
         self.order
             .sort_unstable_by_key(|index| (lane(*index), *index));
-        let order = std::mem::take(&mut self.order);
+        let mut cursors: Vec<_> = self
+            .order
+            .iter()
+            .map(|index| Cursor::new(&pieces[*index]))
+            .collect();
+        let runs = runs(pieces, &self.order);
         let mut counts = Counts::default();
-        let runs = order.chunk_by(|left, right| same_run(&pieces[*left], &pieces[*right]));
-        let mut result = Ok(());
-        for run in runs {
-            let cursors = run.iter().map(|index| Cursor::new(&pieces[*index]));
-            let mut cursors: Vec<_> = cursors.collect();
-            result = self.write_run(&pieces[run[0]], &mut cursors, rules, &mut counts);
-            if result.is_err() {
-                break;
-            }
-            let old = run.iter().zip(&cursors);
-            let old = old.map(|(index, cursor)| (*index, cursor.too_old));
-            self.too_old.extend(old.filter(|(_, samples)| *samples > 0));
+        for runs in runs.chunk_by(|left, right| left.round == right.round) {
+            self.write_round(&mut Round {
+                runs,
+                cursors: &mut cursors,
+                rules,
+                counts: &mut counts,
+            })?;
         }
-        self.order = order;
-        result.map(|()| counts)
+        counts.too_old = cursors.iter().map(|cursor| cursor.too_old).sum();
+        let old = self.order.iter().zip(&cursors);
+        let old = old.map(|(index, cursor)| (*index, cursor.too_old));
+        self.too_old.extend(old.filter(|(_, samples)| *samples > 0));
+        Ok(counts)
     }
 
     /// Ends the body. To be called once after [`RequestBuilder::build`].
@@ -158,96 +152,131 @@ impl RequestBuilder {
         self.body.shrink_to(crate::limits::REMOTE_BODY_KEEP_BYTES);
     }
 
-    fn write_run(
+    /// Writes a round, the targets that resemble one another side by side.
+    fn write_round(&mut self, round: &mut Round<'_, '_>) -> Result<(), snap::Error> {
+        let mut layout = std::mem::take(&mut self.layout);
+        layout.clear();
+        for (number, run) in round.runs.iter().enumerate() {
+            let chunks = run.piece.item.block.series.chunks();
+            layout.add(number as u32, chunks, &run.piece.slots);
+        }
+        let mut result = Ok(());
+        let mut stack = layout.first();
+        while let Some(number) = stack
+            && result.is_ok()
+        {
+            result = self.write_stack(&layout, number, round);
+            stack = layout.after(number);
+        }
+        self.layout = layout;
+        result
+    }
+
+    /// Writes a chunk's series, each for all targets.
+    fn write_stack(
         &mut self,
-        piece: &Piece,
-        cursors: &mut [Cursor<'_>],
-        rules: Rules,
-        counts: &mut Counts,
+        layout: &Layout,
+        stack: u32,
+        round: &mut Round<'_, '_>,
     ) -> Result<(), snap::Error> {
-        let mut first = 0;
-        for chunk in piece.item.block.series.chunks() {
-            let end = first + chunk.len() as u32;
-            let slots = piece.slots.start.max(first)..piece.slots.end.min(end);
-            for slot in slots {
-                let series = (slot, &**chunk, (slot - first) as usize);
-                self.write_series(piece, series, cursors, rules, counts);
-                self.body.advance()?;
+        let Some(first) = layout.parts(stack).next() else {
+            return Ok(());
+        };
+        let runs = round.runs;
+        let item = &runs[first.list as usize].piece.item;
+        let Some(chunk) = item.block.series.chunks().get(first.chunk as usize) else {
+            return Ok(());
+        };
+        let model = item.outgoing.shared();
+        for index in 0..chunk.len() {
+            let own = chunk.encoded(index);
+            let model = self.pattern.set(own, model).then_some(model);
+            let series = Series { own, model };
+            for part in layout.parts(stack) {
+                let run = &runs[part.list as usize];
+                let slot = part.first_slot + index as u32;
+                if run.piece.slots.contains(&slot) {
+                    self.write_entry(round, run, slot, series);
+                    self.body.advance()?;
+                }
             }
-            first = end;
         }
         Ok(())
     }
 
+    /// Writes one series of one target.
     #[inline]
-    fn write_series(
+    fn write_entry(
         &mut self,
-        piece: &Piece,
-        (slot, chunk, index): (u32, &SeriesChunk, usize),
-        cursors: &mut [Cursor<'_>],
-        rules: Rules,
-        counts: &mut Counts,
+        round: &mut Round<'_, '_>,
+        run: &Run<'_>,
+        slot: u32,
+        series: Series<'_>,
     ) {
-        let at = slot as usize;
-        let outgoing = &piece.item.outgoing;
-        let absent = cursors.iter().all(|cursor| is_absent(cursor.values[at]));
-        if absent || !outgoing.sends(at) {
+        let (rules, counts) = (round.rules, &mut *round.counts);
+        let cursors = &mut round.cursors[run.cursors.clone()];
+        if !cursors.iter().any(|cursor| cursor.has(slot)) {
             return;
         }
+        let Series { own, model } = series;
         let out = self.body.raw();
-        let series = v1::begin_series(out);
-        outgoing.append_labels(out, at, chunk, index);
+        let entry = v1::begin_series(out);
+        match run.piece.item.outgoing.sent(slot as usize) {
+            Sent::Dropped => return v1::abandon_series(out, &entry),
+            Sent::Changed(labels) => out.extend_from_slice(labels),
+            Sent::AsIs(shared) if model.is_some_and(|model| model.has_names_of(shared)) => {
+                self.pattern.append(out, shared);
+            }
+            Sent::AsIs(shared) => v1::append_labels(out, own, shared),
+        }
         let before = counts.samples;
         for cursor in cursors.iter_mut() {
-            write_sample(out, slot, cursor, rules, counts);
-        }
-        if counts.samples == before {
-            v1::abandon_series(out, &series);
-            return;
-        }
-        if rules.exemplars {
-            for cursor in cursors.iter_mut() {
-                write_exemplars(out, slot, cursor, counts);
+            if let Some((value, timestamp_ms)) = cursor.sample(slot, rules) {
+                v1::append_sample(out, value, &cursor.time(timestamp_ms));
+                counts.samples += 1;
+                counts.highest_ms = counts.highest_ms.max(timestamp_ms);
             }
         }
-        v1::end_series(out, &series);
+        if counts.samples == before {
+            return v1::abandon_series(out, &entry);
+        }
+        if rules.exemplars {
+            for cursor in cursors.iter_mut().filter(|cursor| cursor.has(slot)) {
+                for (_, exemplar) in cursor.exemplars_of(slot) {
+                    v1::append_exemplar(out, exemplar, cursor.wall_ms);
+                    counts.exemplars += 1;
+                }
+            }
+        }
+        v1::end_series(out, &entry);
     }
 }
 
-#[inline]
-fn write_sample(
-    out: &mut Vec<u8>,
-    slot: u32,
-    cursor: &mut Cursor<'_>,
-    rules: Rules,
-    counts: &mut Counts,
-) {
-    let value = cursor.values[slot as usize];
-    if is_absent(value) {
-        return;
+/// The runs of all rounds: in a round every target has one at most.
+fn runs<'a>(pieces: &'a [Piece], order: &[usize]) -> Vec<Run<'a>> {
+    let lane = |index: usize| pieces[index].item.block.series.lane();
+    let mut runs: Vec<Run<'a>> = Vec::with_capacity(order.len());
+    let mut end = 0;
+    let mut last = None;
+    for alike in order.chunk_by(|left, right| same_run(&pieces[*left], &pieces[*right])) {
+        let piece = &pieces[alike[0]];
+        let round = match last {
+            Some((before, round)) if before == lane(alike[0]) => round + 1,
+            _ => 0,
+        };
+        last = Some((lane(alike[0]), round));
+        runs.push(Run {
+            piece,
+            cursors: end..end + alike.len(),
+            round,
+        });
+        end += alike.len();
     }
-    let timestamp = cursor.timestamp(slot);
-    if timestamp < rules.oldest_ms {
-        counts.too_old += 1;
-        cursor.too_old += 1;
-        return;
-    }
-    v1::append_sample(out, value, timestamp);
-    counts.samples += 1;
-    counts.highest_ms = counts.highest_ms.max(timestamp);
+    runs.sort_unstable_by_key(|run| (run.round, run.cursors.start));
+    runs
 }
 
-fn write_exemplars(out: &mut Vec<u8>, slot: u32, cursor: &mut Cursor<'_>, counts: &mut Counts) {
-    if is_absent(cursor.values[slot as usize]) {
-        return;
-    }
-    for (_, exemplar) in cursor.exemplars_of(slot) {
-        v1::append_exemplar(out, exemplar, cursor.wall_ms);
-        counts.exemplars += 1;
-    }
-}
-
-/// Whether two pieces, in this order, can be written as one: the same series with the same labels.
+/// Whether two pieces, in this order, can be written as one.
 fn same_run(left: &Piece, right: &Piece) -> bool {
     std::sync::Arc::ptr_eq(&left.item.block.series, &right.item.block.series)
         && std::sync::Arc::ptr_eq(&left.item.outgoing, &right.item.outgoing)

@@ -13,6 +13,10 @@ use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
 use crate::model::metadata::Family;
 
+pub use self::pattern::Pattern;
+
+mod pattern;
+
 #[cfg(test)]
 mod tests;
 
@@ -54,13 +58,20 @@ fn open(out: &mut Vec<u8>, tag: u8) -> Open {
 
 fn close(out: &mut Vec<u8>, open: &Open) {
     let length = out.len() - open.start;
-    let needed = varint::len(length as u64);
     let front = open.start - LENGTH_BYTES;
-    if needed == LENGTH_BYTES {
-        out[front] = length as u8 | 0x80;
-        out[front + 1] = (length >> 7) as u8;
+    if (1 << 7..1 << 14).contains(&length) {
+        if let Some(bytes) = out[front..].first_chunk_mut() {
+            *bytes = [length as u8 | 0x80, (length >> 7) as u8];
+        }
         return;
     }
+    if length < 1 << 7 {
+        out[front] = length as u8;
+        out.copy_within(open.start.., front + 1);
+        out.truncate(front + 1 + length);
+        return;
+    }
+    let needed = varint::len(length as u64);
     let mut bytes = [0; varint::BYTES_MAX];
     let mut rest = length;
     for (index, byte) in bytes[..needed].iter_mut().enumerate() {
@@ -109,31 +120,58 @@ pub fn append_label(out: &mut Vec<u8>, name: &str, value: &str) {
     append_text(out, TAG_2_BYTES, value);
 }
 
-/// Appends a sample to the open series.
-#[inline]
-pub fn append_sample(out: &mut Vec<u8>, value: f64, timestamp_ms: i64) {
-    let mut bytes = [0u8; 2 + 9 + 1 + varint::BYTES_MAX];
-    bytes[0] = TAG_2_BYTES;
-    let mut at = 2;
-    if value.to_bits() != 0 {
-        bytes[at] = TAG_1_DOUBLE;
-        bytes[at + 1..at + 9].copy_from_slice(&value.to_le_bytes());
-        at += 9;
-    }
-    if timestamp_ms != 0 {
-        bytes[at] = TAG_2_VARINT;
-        at += 1;
+/// The field of a sample's timestamp, finished: all samples of a scrape have the same one.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleTime {
+    field: [u8; 1 + varint::BYTES_MAX],
+    used: usize,
+}
+
+impl SampleTime {
+    /// For this time in milliseconds since 1970.
+    #[must_use]
+    pub fn new(timestamp_ms: i64) -> SampleTime {
+        let mut time = SampleTime {
+            field: [0; 1 + varint::BYTES_MAX],
+            used: 0,
+        };
+        if timestamp_ms == 0 {
+            return time;
+        }
+        time.field[0] = TAG_2_VARINT;
+        time.used = 1;
         let mut rest = timestamp_ms as u64;
         while rest >= 0x80 {
-            bytes[at] = rest as u8 | 0x80;
+            time.field[time.used] = rest as u8 | 0x80;
             rest >>= 7;
-            at += 1;
+            time.used += 1;
         }
-        bytes[at] = rest as u8;
-        at += 1;
+        time.field[time.used] = rest as u8;
+        time.used += 1;
+        time
     }
-    bytes[1] = (at - 2) as u8;
-    out.extend_from_slice(&bytes[..at]);
+}
+
+/// Appends a sample to the open series.
+#[inline]
+pub fn append_sample(out: &mut Vec<u8>, value: f64, time: &SampleTime) {
+    const HEAD: usize = 2;
+    const VALUE: usize = 9;
+    let mut bytes = [0u8; HEAD + VALUE + 1 + varint::BYTES_MAX];
+    bytes[0] = TAG_2_BYTES;
+    let mut used = 0;
+    if value.to_bits() != 0 {
+        bytes[HEAD] = TAG_1_DOUBLE;
+        bytes[HEAD + 1..HEAD + VALUE].copy_from_slice(&value.to_le_bytes());
+        used = VALUE;
+    }
+    let field = bytes[HEAD + used..].first_chunk_mut();
+    if let Some(field) = field {
+        *field = time.field;
+    }
+    used += time.used;
+    bytes[1] = used as u8;
+    out.extend_from_slice(&bytes[..HEAD + used]);
 }
 
 /// Appends an exemplar to the open series; `scrape_ms` is its time if it has none of its own.
@@ -185,17 +223,21 @@ struct SharedLabel {
 pub struct SharedLabels {
     labels: Box<[SharedLabel]>,
     fields: Box<[u8]>,
+    /// All names, each behind its length.
+    names: Box<[u8]>,
 }
 
 impl SharedLabels {
     /// Merges both sets; the target's value wins.
     #[must_use]
     pub fn new(target: &Labels, external: &Labels) -> SharedLabels {
-        let mut fields = Vec::new();
+        let (mut fields, mut all_names) = (Vec::new(), Vec::new());
         let both = target.iter().chain(external.iter());
         let names: std::collections::BTreeSet<&str> = both.map(|(name, _)| name).collect();
         let label = |name: &str| {
             let (own, outer) = (target.get(name), external.get(name));
+            varint::write(&mut all_names, name.len() as u64);
+            all_names.extend_from_slice(name.as_bytes());
             append_label(&mut fields, name, own.or(outer).unwrap_or_default());
             SharedLabel {
                 name: name.into(),
@@ -207,7 +249,21 @@ impl SharedLabels {
         SharedLabels {
             labels: names.into_iter().map(label).collect(),
             fields: fields.into(),
+            names: all_names.into(),
         }
+    }
+
+    /// Whether the other's labels have the same names.
+    #[inline]
+    #[must_use]
+    pub fn has_names_of(&self, other: &SharedLabels) -> bool {
+        std::ptr::eq(self, other) || self.names == other.names
+    }
+
+    /// The finished fields of some labels, which stand together.
+    #[inline]
+    fn fields(&self, labels: std::ops::Range<usize>) -> &[u8] {
+        &self.fields[self.start(labels.start)..self.start(labels.end)]
     }
 
     /// Size of all fields in bytes.
@@ -216,6 +272,7 @@ impl SharedLabels {
         self.fields.len()
     }
 
+    #[inline]
     fn start(&self, index: usize) -> usize {
         index
             .checked_sub(1)

@@ -9,7 +9,7 @@ use narthex::remote::outgoing::OutgoingCache;
 use narthex::wire::version::Version;
 
 use crate::pages::{recorded, there_and_back};
-use crate::paths::{job, late_pieces, request, targets};
+use crate::paths::{Target, job, late_pieces, request, surroundings};
 
 /// Milliseconds between the scrapes of two targets.
 const APART_MS: i64 = 937;
@@ -38,8 +38,10 @@ fn sent(recorded: &BTreeMap<String, Vec<String>>, fleet: Fleet) -> (usize, f64, 
     let pages = fleet
         .iter()
         .flat_map(|(name, count)| std::iter::repeat_n(of(name), *count));
-    let count = fleet.iter().map(|(_, count)| *count as u64).sum();
-    let mut fleet: Vec<_> = targets(count, &job("")).zip(pages).collect();
+    let count: u64 = fleet.iter().map(|(_, count)| *count as u64).sum();
+    let (config, shared) = (job(""), surroundings());
+    let targets = (0..count).map(|number| Target::beside(number, &config, &shared));
+    let mut fleet: Vec<_> = targets.zip(pages).collect();
     let mut cache = OutgoingCache::default();
     let mut builder = BodyBuilder::default();
     let (mut samples, mut bytes) = (0, [0, 0]);

@@ -123,9 +123,9 @@ fn request_calls(version: Version, series: usize) -> Vec<usize> {
 
 #[test]
 fn a_request_allocates_nothing_per_series() {
-    // The cursor of the one run, and the length before the body. In 2.0 the cursors, the runs, the
+    // The cursor of the block, the one run, and the length before the body. In 2.0 the cursors, the runs, the
     // labels of targets, those of a series, and the lengths before the two parts of the body.
-    for (version, calls) in [(Version::V1, 2), (Version::V2, 6)] {
+    for (version, calls) in [(Version::V1, 3), (Version::V2, 6)] {
         let (few, many) = (request_calls(version, FEW), request_calls(version, MANY));
         println!("request: {few:?} calls for {FEW} series, {many:?} for {MANY}");
         assert_eq!((few, many), (vec![calls; COUNTED], vec![calls; COUNTED]));

@@ -1,10 +1,16 @@
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::block::SideTables;
+use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
+use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
 use crate::model::value::{ABSENT, STALE};
+use crate::remote::outgoing::OutgoingCache;
+use crate::remote::piece::Item;
 use crate::remote::testing::{Books, block, decode, list, piece, series_name, twin_list};
 
 const ALL: Rules = Rules {
@@ -130,7 +136,98 @@ fn parts_of_a_block_hold_their_slots_only() {
     assert_eq!(request.timeseries.len(), 6);
 }
 
+/// Chunks that several targets have: some series hide labels of their targets, or remove them.
+fn pool() -> Vec<Arc<SeriesChunk>> {
+    let series: [&[&[(&str, &str)]]; 4] = [
+        &[&[("__name__", "a")], &[("__name__", "a"), ("le", "1")]],
+        &[&[("__name__", "b"), ("instance", "own"), ("z", "1")]],
+        &[
+            &[("__name__", "c"), ("job", "")],
+            &[("B", "c"), ("__name__", "c")],
+        ],
+        &[&[("__name__", "d"), ("k", "x"), ("z", "y")]],
+    ];
+    let chunk = |series: &&[&[(&str, &str)]]| {
+        let mut builder = ChunkBuilder::default();
+        for labels in *series {
+            builder.push(labels.iter().copied());
+        }
+        Arc::new(builder.finish(None))
+    };
+    series.iter().map(chunk).collect()
+}
+
+/// A target's labels: not all targets have the same names.
+fn target_labels(target: u64) -> Labels {
+    let instance = format!("host{target}:9100");
+    let zone = if target.is_multiple_of(3) { "z" } else { "" };
+    Labels::from_pairs([
+        ("instance", instance.as_str()),
+        ("job", "j"),
+        ("zone", zone),
+    ])
+}
+
 proptest! {
+    #[test]
+    fn what_is_sent_is_what_the_blocks_hold(
+        scraped in prop::collection::vec(
+            (0u64..5, prop::collection::btree_set(0usize..4, 1..5), 0u64..4), 1..12),
+    ) {
+        let external = Labels::from_pairs([("site", "s"), ("job", "hidden")]);
+        let (pool, mut cache) = (pool(), OutgoingCache::default());
+        let (mut lists, mut expected) = (std::collections::BTreeMap::new(), Vec::new());
+        let mut pieces = Vec::new();
+        for ((target, chunks, seed), sequence) in scraped.iter().zip(1u64..) {
+            let new = || {
+                let labels = target_labels(*target);
+                let identity = TargetIdentity { id: *target, job: "j".into(), labels };
+                let chunks = chunks.iter().map(|chunk| Arc::clone(&pool[*chunk])).collect();
+                Arc::new(SeriesList::new(Arc::new(identity), chunks))
+            };
+            let list = Arc::clone(lists.entry((*target, chunks)).or_insert_with(new));
+            let mut block = block(sequence, &list);
+            let value = |slot: u64| match (slot + seed) % 4 {
+                0 => 0.0,
+                1 if slot > 0 => ABSENT,
+                other => other as f64,
+            };
+            block.values = (0..list.len() as u64).map(value).collect();
+            for (slot, (chunk, index)) in list.iter().enumerate() {
+                let value = block.values[slot];
+                if !crate::model::value::is_absent(value) {
+                    let labels = external.iter().chain(list.labels(chunk, index));
+                    let time = block.offset_ms;
+                    expected.push(format!("{} {value} @{time}", Labels::from_pairs(labels)));
+                }
+            }
+            pieces.push(Piece::whole(Item {
+                wall_ms: block.offset_ms,
+                outgoing: cache.get(&list, &external, &[]),
+                arrived: Mono(0),
+                block: Arc::new(block),
+            }));
+        }
+        let (counts, request) = build(&pieces, ALL);
+        prop_assert_eq!(counts.samples, expected.len() as u64);
+        let mut sent: Vec<String> = Vec::new();
+        let mut last = std::collections::BTreeMap::new();
+        for series in &request.timeseries {
+            let pairs = series.labels.iter().map(|label| (&label.name, &label.value));
+            let labels = Labels::from_pairs(pairs);
+            for sample in &series.samples {
+                sent.push(format!("{labels} {} @{}", sample.value, sample.timestamp));
+                let before = last.insert(labels.clone(), sample.timestamp);
+                // Two targets may expose one series if it hides what tells them apart.
+                let shared = labels.get("instance") == Some("own");
+                prop_assert!(shared || before.is_none_or(|before| before < sample.timestamp));
+            }
+        }
+        sent.sort();
+        expected.sort();
+        prop_assert_eq!(sent, expected);
+    }
+
     #[test]
     fn no_series_goes_back_in_time_whichever_targets_expose_it(
         scraped in prop::collection::vec((0u64..3, 0u64..3, 1usize..4), 1..60),

@@ -91,7 +91,7 @@ proptest! {
         let series = begin_series(&mut out);
         append_labels(&mut out, chunk.encoded(0), &shared);
         for (value, timestamp) in &samples {
-            append_sample(&mut out, *value, *timestamp);
+            append_sample(&mut out, *value, &SampleTime::new(*timestamp));
         }
         for exemplar in &exemplars {
             append_exemplar(&mut out, exemplar, 77);
@@ -139,7 +139,7 @@ proptest! {
 fn minus_zero_keeps_its_sign() {
     let mut out = Vec::new();
     let series = begin_series(&mut out);
-    append_sample(&mut out, -0.0, 1);
+    append_sample(&mut out, -0.0, &SampleTime::new(1));
     end_series(&mut out, &series);
     let message = prompb::WriteRequest::decode(out.as_slice()).expect("valid");
     let value = message.timeseries[0].samples[0].value;

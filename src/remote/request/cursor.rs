@@ -1,0 +1,85 @@
+//! One block's side of a run, read slot by slot.
+
+use super::Rules;
+use crate::model::exemplar::Exemplar;
+use crate::model::value::is_absent;
+use crate::remote::piece::Piece;
+use crate::wire::remote_write_v1::SampleTime;
+
+/// Where a block is read.
+pub(super) struct Cursor<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) wall_ms: i64,
+    wall: SampleTime,
+    timestamps: &'a [(u32, i64)],
+    exemplars: &'a [(u32, Exemplar)],
+    /// Samples left out because of their age.
+    pub(super) too_old: u64,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(piece: &'a Piece) -> Cursor<'a> {
+        let block = &piece.item.block;
+        let side = block.side.as_deref();
+        Cursor {
+            values: &block.values,
+            wall_ms: piece.item.wall_ms,
+            wall: SampleTime::new(piece.item.wall_ms),
+            timestamps: side.map_or(&[], |side| &side.timestamps),
+            exemplars: side.map_or(&[], |side| &side.exemplars),
+            too_old: 0,
+        }
+    }
+
+    /// Whether the block has a sample at `slot`.
+    #[inline]
+    pub(super) fn has(&self, slot: u32) -> bool {
+        !is_absent(self.values[slot as usize])
+    }
+
+    /// The sample at `slot` and its time, unless there is none or it is too old. To be called for
+    /// rising slots.
+    #[inline]
+    pub(super) fn sample(&mut self, slot: u32, rules: Rules) -> Option<(f64, i64)> {
+        let value = self.values[slot as usize];
+        if is_absent(value) {
+            return None;
+        }
+        let timestamp = self.timestamp(slot);
+        if timestamp < rules.oldest_ms {
+            self.too_old += 1;
+            return None;
+        }
+        Some((value, timestamp))
+    }
+
+    /// A time that [`Cursor::sample`] gave, as it is sent.
+    #[inline]
+    pub(super) fn time(&self, timestamp_ms: i64) -> SampleTime {
+        match timestamp_ms == self.wall_ms {
+            true => self.wall,
+            false => SampleTime::new(timestamp_ms),
+        }
+    }
+
+    #[inline]
+    fn timestamp(&mut self, slot: u32) -> i64 {
+        while let Some(((own, timestamp), rest)) = self.timestamps.split_first()
+            && *own <= slot
+        {
+            if *own == slot {
+                return *timestamp;
+            }
+            self.timestamps = rest;
+        }
+        self.wall_ms
+    }
+
+    /// The exemplars at `slot`. To be called for rising slots.
+    pub(super) fn exemplars_of(&mut self, slot: u32) -> &'a [(u32, Exemplar)] {
+        let first = self.exemplars.partition_point(|(own, _)| *own < slot);
+        self.exemplars = &self.exemplars[first..];
+        let end = self.exemplars.partition_point(|(own, _)| *own == slot);
+        &self.exemplars[..end]
+    }
+}
