@@ -97,7 +97,7 @@ step_reproducible() {
     export NARTHEX_REVISION SOURCE_DATE_EPOCH
     (
         cd "$copy"
-        RUSTFLAGS="$(rust_flags "$copy") $(linker_flags | tr '\n' ' ')"
+        RUSTFLAGS=$({ rust_flags "$copy"; linker_flags; } | tr '\n' ' ')
         export RUSTFLAGS
         cargo build --release --locked --quiet --target "$target" --target-dir "$copy/target"
     )
