@@ -28,7 +28,7 @@ wait_for() {
     tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ "$tries" -le 300 ] || die "waited in vain for $what"
+        [ "$tries" -le 300 ] || die "waited in vain for $what; $(tail -n 3 "$SCRATCH"/*.log)"
         sleep 0.1
     done
 }
@@ -46,7 +46,7 @@ configuration() {
 global: {scrape_interval: 1s}
 scrape_configs:
 - job_name: narthex
-  static_configs: [{targets: ['localhost:$1']}]
+  static_configs: [{targets: ['127.0.0.1:$1']}]
 remote_write:
 - url: http://127.0.0.1:19201/api/v1/write
   queue_config: {batch_send_deadline: 500ms, max_backoff: 1s}
@@ -77,8 +77,7 @@ step_binaries() {
             2>"$SCRATCH/$arch.log" &
         agent=$!
         PIDS="$PIDS $agent"
-        wait_for "samples of $arch" has_received narthex_build_info ||
-            die "$(tail "$SCRATCH/$arch.log")"
+        wait_for "samples of $arch" has_received narthex_build_info
         kill "$agent"
         wait "$agent" || die "$arch did not stop well: $(tail "$SCRATCH/$arch.log")"
         kill "$RECEIVER"
@@ -98,7 +97,7 @@ step_reproducible() {
     export NARTHEX_REVISION SOURCE_DATE_EPOCH
     (
         cd "$copy"
-        RUSTFLAGS="$(rust_flags "$copy") $(linker_flags | tr '\n' ' ')"
+        RUSTFLAGS=$({ rust_flags "$copy"; linker_flags; } | tr '\n' ' ')
         export RUSTFLAGS
         cargo build --release --locked --quiet --target "$target" --target-dir "$copy/target"
     )
@@ -116,14 +115,15 @@ in_root() {
 # Starts the installed program as the service would, and stops it when samples have arrived.
 serve_in_root() {
     start_receiver
-    in_root setpriv --reuid=narthex --regid=narthex --clear-groups /usr/bin/narthex \
-        --config.file=/etc/narthex/narthex.yml --storage.agent.path=/var/lib/narthex \
-        --web.listen-address=127.0.0.1:19091 2>"$SCRATCH/installed.log" &
+    # Each of these becomes the next, so that the number is that of the program.
+    chroot "$SCRATCH/root" /usr/bin/setpriv --reuid=narthex --regid=narthex --clear-groups \
+        /usr/bin/narthex --config.file=/etc/narthex/narthex.yml \
+        --storage.agent.path=/var/lib/narthex --web.listen-address=127.0.0.1:19091 \
+        2>"$SCRATCH/installed.log" &
     agent=$!
     PIDS="$PIDS $agent"
     wait_for 'samples of the installed agent' has_received narthex_build_info
-    # `in_root` ends with the program, which is the only one of that user.
-    kill "$(pgrep -u "$(in_root id -u narthex)" -x narthex)"
+    kill "$agent"
     wait "$agent" || die "$(tail "$SCRATCH/installed.log")"
     kill "$RECEIVER"
     wait "$RECEIVER" || true
@@ -136,10 +136,21 @@ step_deb() {
     deb=$(ls dist/narthex_*_"$(dpkg --print-architecture)".deb)
     say "$deb"
     dpkg-deb --info "$deb"
-    lintian --fail-on error --no-tag-display-limit "$deb"
+    lintian --fail-on error --tag-display-limit 0 "$deb"
 
-    debootstrap --variant=minbase bookworm "$SCRATCH/root" "${MIRROR:-http://deb.debian.org/debian}" \
-        >"$SCRATCH/debootstrap.log" || die "$(tail "$SCRATCH/debootstrap.log")"
+    # Kept between runs: it takes minutes to make, and seconds to unpack.
+    base=target/debian-bookworm.tar
+    if [ ! -e "$base" ]; then
+        say 'making a Debian'
+        debootstrap --variant=minbase bookworm "$SCRATCH/root" \
+            "${MIRROR:-http://deb.debian.org/debian}" >"$SCRATCH/debootstrap.log" ||
+            die "$(tail "$SCRATCH/debootstrap.log")"
+        tar -C "$SCRATCH/root" -cf "$base.new" .
+        mv "$base.new" "$base"
+    else
+        mkdir "$SCRATCH/root"
+        tar -C "$SCRATCH/root" -xf "$base"
+    fi
     mount -t proc proc "$SCRATCH/root/proc"
     printf '#!/bin/sh\nexit 101\n' >"$SCRATCH/root/usr/sbin/policy-rc.d"
     chmod 755 "$SCRATCH/root/usr/sbin/policy-rc.d"
@@ -150,6 +161,8 @@ step_deb() {
     in_root narthex check config /etc/narthex/narthex.yml
     [ -L "$SCRATCH/root/etc/systemd/system/multi-user.target.wants/narthex.service" ] ||
         die 'the service is not enabled'
+    [ ! -e "$SCRATCH/root/etc/systemd/system/sockets.target.wants/narthex.socket" ] ||
+        die 'the socket is enabled, which would take the port from the service'
     [ "$(in_root stat -c '%U:%G %a' /etc/narthex/narthex.yml)" = 'root:narthex 640' ] ||
         die 'the configuration can be read by others'
     [ "$(in_root stat -c '%U:%G %a' /var/lib/narthex)" = 'narthex:narthex 700' ] ||

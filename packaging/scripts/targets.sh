@@ -28,8 +28,13 @@ runner_of() {
 # rust_flags SOURCE: flags that make builds of one source equal wherever they are made, and small.
 # Frame pointers shorten the tables for unwinding by more than they add to the code.
 rust_flags() {
-    echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
-        "-C force-frame-pointers=yes -C link-arg=-Wl,--build-id=none"
+    home=${CARGO_HOME:-$HOME/.cargo}
+    echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=$home=/cargo"
+    # The name of this folder says where crates were fetched from. Of what matches, the last counts.
+    for crates in "$home"/registry/src/*; do
+        echo "--remap-path-prefix=$crates=/crates"
+    done
+    echo '-C force-frame-pointers=yes -C link-arg=-Wl,--build-id=none'
 }
 
 # Flags for a linker that is not zig's. rustup brings lld, which makes one function of those that came
@@ -71,7 +76,9 @@ build_target() {
     target=$1
     folder=$2
     build_environment "$target"
-    RUSTFLAGS=$(rust_flags "$ROOT")
+    # Fetched first: the folders of crates have to be there to be named.
+    cargo fetch --quiet --locked --target "$target"
+    RUSTFLAGS=$(rust_flags "$ROOT" | tr '\n' ' ')
     export RUSTFLAGS
     if have rustup && rustup target add "$target" >/dev/null 2>&1; then
         if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then
