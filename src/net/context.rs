@@ -240,4 +240,24 @@ mod tests {
         let error = context("b\r\nX: y").extra_headers().expect_err("refused");
         assert!(!error.to_string().contains("y\""));
     }
+
+    #[test]
+    fn header_files_are_read_at_each_use() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("tenant");
+        let context = HttpContext::new(&HttpClientConfig {
+            headers: vec![HeaderConfig {
+                name: "X-Scope".to_owned(),
+                values: vec![HeaderValue::Secret(SecretSource::File(path.clone()))],
+            }],
+            ..HttpClientConfig::default()
+        })
+        .expect("context");
+        assert!(context.extra_headers().is_err());
+        for tenant in ["one", "two"] {
+            std::fs::write(&path, format!("{tenant}\n")).expect("written");
+            let headers = context.extra_headers().expect("headers");
+            assert_eq!(headers, [("X-Scope", tenant.to_owned())]);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! OAuth2: one token for scrapes, discovery and remote write.
+//! Credentials that are more than a text: OAuth2 tokens, signatures for AWS.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,4 +113,36 @@ fn a_token_server_that_hangs_costs_its_own_targets_only() {
     receiver.until("the guarded one up", wait::LONG, |books| {
         (books.last("up", ("job", "guarded")) == Some(1.0)).then_some(())
     });
+}
+
+#[test]
+fn remote_write_is_signed_for_aws() {
+    let page = HttpServer::start(|_: &Request| target::text("value 5\n"));
+    let endpoint = HttpServer::start(|_: &Request| Reply::status(204, ""));
+    let mut agent = Agent::with_config(&format!(
+        "global: {{scrape_interval: 200ms}}\nscrape_configs:\n- job_name: a\n  \
+         static_configs: [{{targets: ['{}']}}]\n\
+         remote_write:\n- url: 'http://{}/workspaces/ws-1/api/v1/remote_write'\n  \
+         sigv4: {{region: eu-west-1, access_key: AK, secret_key: hunter2}}\n",
+        page.address(),
+        endpoint.address()
+    ));
+    agent.start();
+    wait::until_true("deliveries", wait::LONG, || endpoint.count() >= 2);
+    for request in endpoint.requests() {
+        let header = |name| request.header(name).unwrap_or_default();
+        let (date, value) = (header("x-amz-date"), header("authorization"));
+        assert_eq!(date.len(), "20261122T035322Z".len());
+        let begin = format!(
+            "AWS4-HMAC-SHA256 Credential=AK/{}/eu-west-1/aps/aws4_request, ",
+            &date[..8]
+        );
+        assert!(value.starts_with(&begin), "{value}");
+        let signed = value.split_once("SignedHeaders=").expect("a list").1;
+        for name in ["host", "x-amz-date"] {
+            assert!(signed.split([';', ',']).any(|own| own == name), "{value}");
+        }
+    }
+    let shown = agent.get("/api/v1/status/config").body + &agent.log();
+    assert!(!shown.contains("hunter2"), "{shown}");
 }

@@ -2,6 +2,7 @@
 
 mod round_robin;
 mod secure;
+mod socks;
 mod tokens;
 mod unix;
 
