@@ -7,6 +7,8 @@
 //! which nothing is used goes back to the system.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dlmalloc::Dlmalloc;
@@ -23,15 +25,17 @@ static HEAP: Mutex<Shared> = Mutex::new(new());
 
 struct Shared {
     heap: Dlmalloc<Segments>,
-    /// Bytes of all live blocks, and what the heap notes beside each.
+    /// Bytes of all live blocks, and what the heap needs for each.
     used: usize,
 }
 
-/// What the heap notes beside a block, and what it rounds up on average.
-const BESIDE: usize = 16;
+/// What the heap needs for a block: a note, and what it rounds up on average.
+const EXTRA: usize = 16;
 
 const fn new() -> Shared {
-    let mut heap = Dlmalloc::new_with_allocator(Segments);
+    let mut heap = Dlmalloc::new_with_allocator(Segments {
+        bytes: Cell::new(0),
+    });
     // Refuses what is no power of two, which the tests would notice.
     let _set = heap.set_granularity(limits::HEAP_SEGMENT_BYTES);
     heap.set_max_release_check_rate(limits::HEAP_RELEASE_FREES);
@@ -46,20 +50,21 @@ impl Shared {
     /// Counts a block that was taken; none is at null.
     fn took(&mut self, block: *mut u8, size: usize) -> *mut u8 {
         if !block.is_null() {
-            self.used += size + BESIDE;
+            self.used += size + EXTRA;
         }
         block
     }
 
     fn gave(&mut self, size: usize) {
-        self.used = self.used.saturating_sub(size + BESIDE);
+        self.used = self.used.saturating_sub(size + EXTRA);
     }
 }
 
-/// Bytes of all live blocks, and what the heap needs for each. Its segments may have more, which is
-/// used again before they become more.
+/// Bytes of all live blocks with what the heap needs for each, or seven eighths of its segments if
+/// that is more: holes are used again, but not all of them.
 pub(super) fn held() -> usize {
-    shared().used
+    let shared = shared();
+    shared.used.max(shared.heap.allocator().bytes.get() / 8 * 7)
 }
 
 /// Gives back the segments of which nothing is used.
@@ -116,7 +121,17 @@ unsafe impl GlobalAlloc for Heap {
 
 /// Where the heap has its segments from. They never touch: the heap would join those that do, and
 /// one block would keep all of them.
-struct Segments;
+struct Segments {
+    /// Bytes of all segments.
+    bytes: Cell<usize>,
+}
+
+impl Segments {
+    fn count(&self, taken: usize, given_back: usize) {
+        self.bytes
+            .set((self.bytes.get() + taken).saturating_sub(given_back));
+    }
+}
 
 /// What lies between two segments: address space only. A page of any system.
 const GAP: usize = 64 * 1024;
@@ -128,38 +143,34 @@ const GAP: usize = 64 * 1024;
 // SAFETY: segments are mappings of their own, cut and given back as the heap says, which owns them.
 unsafe impl dlmalloc::Allocator for Segments {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        let mapped = size.checked_add(GAP).map(large::take);
-        match mapped {
-            // SAFETY (below): the mapping is larger than the gap.
-            Some(start) if !start.is_null() => {
-                large::count(0, size + GAP);
-                (unsafe { start.add(GAP) }, size, 0)
-            }
-            _ => (std::ptr::null_mut(), 0, 0),
+        let start = size.checked_add(GAP).map_or(ptr::null_mut(), large::map);
+        if start.is_null() {
+            return (start, 0, 0);
         }
+        self.count(size, 0);
+        // SAFETY: the mapping is larger than the gap.
+        (unsafe { start.add(GAP) }, size, 0)
     }
 
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
         // The heap copies instead.
-        std::ptr::null_mut()
+        ptr::null_mut()
     }
 
     fn free_part(&self, start: *mut u8, old: usize, new: usize) -> bool {
-        large::count(old - new, 0);
         // SAFETY: the heap gives up the end of its segment.
-        let gone = unsafe { large::give_back(start.add(new), old - new) };
-        if !gone {
-            large::count(0, old - new);
+        let gone = unsafe { large::unmap(start.add(new), old - new) };
+        if gone {
+            self.count(0, old - new);
         }
         gone
     }
 
     fn free(&self, start: *mut u8, size: usize) -> bool {
-        large::count(size + GAP, 0);
         // SAFETY: the heap gives up the segment, before which its gap lies.
-        let gone = unsafe { large::give_back(start.sub(GAP), size + GAP) };
-        if !gone {
-            large::count(0, size + GAP);
+        let gone = unsafe { large::unmap(start.sub(GAP), size + GAP) };
+        if gone {
+            self.count(0, size);
         }
         gone
     }
