@@ -7,7 +7,6 @@
 //! which nothing is used goes back to the system.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::Cell;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,9 +32,7 @@ struct Shared {
 const EXTRA: usize = 16;
 
 const fn new() -> Shared {
-    let mut heap = Dlmalloc::new_with_allocator(Segments {
-        bytes: Cell::new(0),
-    });
+    let mut heap = Dlmalloc::new_with_allocator(Segments);
     // Refuses what is no power of two, which the tests would notice.
     let _set = heap.set_granularity(limits::HEAP_SEGMENT_BYTES);
     heap.set_max_release_check_rate(limits::HEAP_RELEASE_FREES);
@@ -60,11 +57,12 @@ impl Shared {
     }
 }
 
-/// Bytes of all live blocks with what the heap needs for each, or seven eighths of its segments if
-/// that is more: holes are used again, but not all of them.
+/// Bytes of all live blocks with what the heap needs for each, and an eighth for holes. The segments
+/// may have more, but a hole is used again before they become more, so it is no reason to refuse
+/// what would fit.
 pub(super) fn held() -> usize {
-    let shared = shared();
-    shared.used.max(shared.heap.allocator().bytes.get() / 8 * 7)
+    let used = shared().used;
+    used + used / 8
 }
 
 /// Gives back the segments of which nothing is used.
@@ -121,17 +119,7 @@ unsafe impl GlobalAlloc for Heap {
 
 /// Where the heap has its segments from. They never touch: the heap would join those that do, and
 /// one block would keep all of them.
-struct Segments {
-    /// Bytes of all segments.
-    bytes: Cell<usize>,
-}
-
-impl Segments {
-    fn count(&self, taken: usize, given_back: usize) {
-        self.bytes
-            .set((self.bytes.get() + taken).saturating_sub(given_back));
-    }
-}
+struct Segments;
 
 /// What lies between two segments: address space only. A page of any system.
 const GAP: usize = 64 * 1024;
@@ -147,7 +135,6 @@ unsafe impl dlmalloc::Allocator for Segments {
         if start.is_null() {
             return (start, 0, 0);
         }
-        self.count(size, 0);
         // SAFETY: the mapping is larger than the gap.
         (unsafe { start.add(GAP) }, size, 0)
     }
@@ -159,20 +146,12 @@ unsafe impl dlmalloc::Allocator for Segments {
 
     fn free_part(&self, start: *mut u8, old: usize, new: usize) -> bool {
         // SAFETY: the heap gives up the end of its segment.
-        let gone = unsafe { large::unmap(start.add(new), old - new) };
-        if gone {
-            self.count(0, old - new);
-        }
-        gone
+        unsafe { large::unmap(start.add(new), old - new) }
     }
 
     fn free(&self, start: *mut u8, size: usize) -> bool {
         // SAFETY: the heap gives up the segment, before which its gap lies.
-        let gone = unsafe { large::unmap(start.sub(GAP), size + GAP) };
-        if gone {
-            self.count(0, size);
-        }
-        gone
+        unsafe { large::unmap(start.sub(GAP), size + GAP) }
     }
 
     fn can_release_part(&self, _: u32) -> bool {
