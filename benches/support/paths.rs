@@ -32,7 +32,7 @@ const INTERVAL_MS: i64 = 15_000;
 const BASE_MS: i64 = 1_700_000_000_000;
 
 /// A configuration without files.
-struct NoFiles;
+pub(crate) struct NoFiles;
 
 impl Files for NoFiles {
     fn glob(&self, _: &str) -> Result<Vec<String>, String> {

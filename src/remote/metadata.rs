@@ -11,7 +11,6 @@ use super::backoff::Backoff;
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
 use crate::model::metadata::Family;
-use crate::model::sorting;
 use crate::model::time::Mono;
 use crate::wire::compress::SnappyBody;
 use crate::wire::remote_write_v1::append_metadata;
@@ -50,6 +49,17 @@ pub enum ChunkOutcome {
     Kept,
     /// It is skipped.
     Skipped,
+}
+
+/// By what families are told apart, and the order in which they go out.
+fn key(family: &Family) -> (&str, &str, u8, &str) {
+    let Family {
+        name,
+        kind,
+        help,
+        unit,
+    } = family;
+    (name, help, *kind as u8, unit)
 }
 
 /// The metadata of one endpoint.
@@ -106,12 +116,12 @@ impl MetadataQueue {
 
     /// Begins a round with these families; what is left of the one before is forgotten.
     pub fn begin(&mut self, now: Mono, mut families: Vec<Arc<Family>>) {
-        let key = |family: &Arc<Family>| {
-            let text = (family.name.clone(), family.help.clone());
-            (text, family.kind as u8, family.unit.clone())
-        };
-        sorting::sort_by_key(&mut families, key);
+        // Targets that show the same share it, so most repetitions are the same allocation.
+        families.sort_unstable_by_key(|family| Arc::as_ptr(family).addr());
+        families.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        families.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
         families.dedup();
+        families.shrink_to_fit();
         self.families = families;
         self.sent = 0;
         self.attempt = 0;

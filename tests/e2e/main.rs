@@ -20,6 +20,7 @@ mod docker;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod footprint;
 mod hostile;
 #[cfg(test)]
 mod kubernetes;

@@ -2,6 +2,7 @@
 
 mod counting;
 mod log;
+mod metadata;
 #[allow(dead_code, reason = "shared with the benches, which use all of it")]
 #[path = "../../benches/support/pages.rs"]
 mod pages;

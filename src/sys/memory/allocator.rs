@@ -48,8 +48,7 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Allocator<S> {
         // SAFETY: the block came from where its layout says, and the caller gives it up.
         unsafe {
             if large::is_large(layout) {
-                // If the system will not have it, it stays, unused.
-                let _given = large::give_back(block, layout.size());
+                large::give_back(block, layout.size());
             } else {
                 self.0.dealloc(block, layout);
             }

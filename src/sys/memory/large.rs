@@ -19,8 +19,7 @@ pub(super) fn held() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-/// Counts bytes that are no block as such, or no longer.
-pub(super) fn count(taken: usize, given_back: usize) {
+fn count(taken: usize, given_back: usize) {
     HELD.fetch_add(taken.wrapping_sub(given_back), Ordering::Relaxed);
 }
 
@@ -30,30 +29,23 @@ pub(super) fn is_large(layout: Layout) -> bool {
 }
 
 /// A block of `size` zeros; null if the system has none.
-#[expect(unsafe_code, reason = "a system call that has no safe form")]
 pub(super) fn take(size: usize) -> *mut u8 {
-    let protection = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: without a wished address nothing that exists is touched.
-    let mapped = unsafe { mmap_anonymous(ptr::null_mut(), size, protection, MapFlags::PRIVATE) };
-    mapped.map_or(ptr::null_mut(), |block| {
+    let block = map(size);
+    if !block.is_null() {
         count(size, 0);
-        block.cast()
-    })
+    }
+    block
 }
 
-/// Lets the system have a block, or whole pages of one. False if it will not, which happens when it
-/// has no room to note that a mapping has become two.
+/// Lets the system have a block. If it will not, the block stays, unused.
 ///
 /// # Safety
 /// It came from [`take`] or [`resize`] with that size, and nobody uses it any more.
 #[expect(unsafe_code, reason = "a system call that has no safe form")]
-pub(super) unsafe fn give_back(block: *mut u8, size: usize) -> bool {
-    // SAFETY: the caller gives up those pages.
-    let gone = unsafe { munmap(block.cast(), size).is_ok() };
-    if gone {
-        count(0, size);
-    }
-    gone
+pub(super) unsafe fn give_back(block: *mut u8, size: usize) {
+    // SAFETY: the caller gives up all of it.
+    let _stays = unsafe { unmap(block, size) };
+    count(0, size);
 }
 
 /// Makes a block larger or smaller; it may move, and its pages go with it uncopied. What is new is
@@ -69,4 +61,24 @@ pub(super) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> *mut u8 {
         count(new, old);
         block.cast()
     })
+}
+
+/// A new mapping of `size` zeros; null if the system has none.
+#[expect(unsafe_code, reason = "a system call that has no safe form")]
+pub(super) fn map(size: usize) -> *mut u8 {
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: without a wished address nothing that exists is touched.
+    let mapped = unsafe { mmap_anonymous(ptr::null_mut(), size, protection, MapFlags::PRIVATE) };
+    mapped.map_or(ptr::null_mut(), <*mut _>::cast)
+}
+
+/// Gives up whole pages of a mapping. False if the system will not have them, which happens when it
+/// has no room to note that a mapping has become two.
+///
+/// # Safety
+/// The pages are the caller's, and nobody uses them any more.
+#[expect(unsafe_code, reason = "a system call that has no safe form")]
+pub(super) unsafe fn unmap(start: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller gives up those pages.
+    unsafe { munmap(start.cast(), size).is_ok() }
 }

@@ -21,7 +21,7 @@ pub fn give_back() {
 }
 
 /// Bytes of all live blocks: large ones whether they are touched or not, small ones with what the
-/// heap needs for each.
+/// heap needs for them.
 #[must_use]
 pub fn held_bytes() -> u64 {
     (large::held() + small::held()) as u64

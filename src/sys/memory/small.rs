@@ -7,6 +7,7 @@
 //! which nothing is used goes back to the system.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dlmalloc::Dlmalloc;
@@ -23,12 +24,12 @@ static HEAP: Mutex<Shared> = Mutex::new(new());
 
 struct Shared {
     heap: Dlmalloc<Segments>,
-    /// Bytes of all live blocks, and what the heap notes beside each.
+    /// Bytes of all live blocks, and what the heap needs for each.
     used: usize,
 }
 
-/// What the heap notes beside a block, and what it rounds up on average.
-const BESIDE: usize = 16;
+/// What the heap needs for a block: a note, and what it rounds up on average.
+const EXTRA: usize = 16;
 
 const fn new() -> Shared {
     let mut heap = Dlmalloc::new_with_allocator(Segments);
@@ -46,20 +47,22 @@ impl Shared {
     /// Counts a block that was taken; none is at null.
     fn took(&mut self, block: *mut u8, size: usize) -> *mut u8 {
         if !block.is_null() {
-            self.used += size + BESIDE;
+            self.used += size + EXTRA;
         }
         block
     }
 
     fn gave(&mut self, size: usize) {
-        self.used = self.used.saturating_sub(size + BESIDE);
+        self.used = self.used.saturating_sub(size + EXTRA);
     }
 }
 
-/// Bytes of all live blocks, and what the heap needs for each. Its segments may have more, which is
-/// used again before they become more.
+/// Bytes of all live blocks with what the heap needs for each, and an eighth for holes. The segments
+/// may have more, but a hole is used again before they become more, so it is no reason to refuse
+/// what would fit.
 pub(super) fn held() -> usize {
-    shared().used
+    let used = shared().used;
+    used + used / 8
 }
 
 /// Gives back the segments of which nothing is used.
@@ -128,40 +131,27 @@ const GAP: usize = 64 * 1024;
 // SAFETY: segments are mappings of their own, cut and given back as the heap says, which owns them.
 unsafe impl dlmalloc::Allocator for Segments {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        let mapped = size.checked_add(GAP).map(large::take);
-        match mapped {
-            // SAFETY (below): the mapping is larger than the gap.
-            Some(start) if !start.is_null() => {
-                large::count(0, size + GAP);
-                (unsafe { start.add(GAP) }, size, 0)
-            }
-            _ => (std::ptr::null_mut(), 0, 0),
+        let start = size.checked_add(GAP).map_or(ptr::null_mut(), large::map);
+        if start.is_null() {
+            return (start, 0, 0);
         }
+        // SAFETY: the mapping is larger than the gap.
+        (unsafe { start.add(GAP) }, size, 0)
     }
 
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
         // The heap copies instead.
-        std::ptr::null_mut()
+        ptr::null_mut()
     }
 
     fn free_part(&self, start: *mut u8, old: usize, new: usize) -> bool {
-        large::count(old - new, 0);
         // SAFETY: the heap gives up the end of its segment.
-        let gone = unsafe { large::give_back(start.add(new), old - new) };
-        if !gone {
-            large::count(0, old - new);
-        }
-        gone
+        unsafe { large::unmap(start.add(new), old - new) }
     }
 
     fn free(&self, start: *mut u8, size: usize) -> bool {
-        large::count(size + GAP, 0);
         // SAFETY: the heap gives up the segment, before which its gap lies.
-        let gone = unsafe { large::give_back(start.sub(GAP), size + GAP) };
-        if !gone {
-            large::count(0, size + GAP);
-        }
-        gone
+        unsafe { large::unmap(start.sub(GAP), size + GAP) }
     }
 
     fn can_release_part(&self, _: u32) -> bool {
