@@ -241,7 +241,7 @@ impl RequestBuilder {
             return v1::abandon_series(out, &entry);
         }
         if rules.exemplars {
-            for cursor in cursors.iter_mut().filter(|cursor| cursor.has(slot)) {
+            for cursor in cursors.iter().filter(|cursor| cursor.has(slot)) {
                 for (_, exemplar) in cursor.exemplars_of(slot) {
                     v1::append_exemplar(out, exemplar, cursor.wall_ms);
                     counts.exemplars += 1;

@@ -1,4 +1,4 @@
-//! One block's side of a run, read slot by slot.
+//! One block's side of a run, read slot by slot, in any order.
 
 use super::Rules;
 use crate::model::exemplar::Exemplar;
@@ -37,8 +37,7 @@ impl<'a> Cursor<'a> {
         !is_absent(self.values[slot as usize])
     }
 
-    /// The sample at `slot` and its time, unless there is none or it is too old. To be called for
-    /// rising slots.
+    /// The sample at `slot` and its time, unless there is none or it is too old.
     #[inline]
     pub(super) fn sample(&mut self, slot: u32, rules: Rules) -> Option<(f64, i64)> {
         let value = self.values[slot as usize];
@@ -62,24 +61,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Slots come in any order: what a target has in common with another is written with that one.
     #[inline]
-    fn timestamp(&mut self, slot: u32) -> i64 {
-        while let Some(((own, timestamp), rest)) = self.timestamps.split_first()
-            && *own <= slot
-        {
-            if *own == slot {
-                return *timestamp;
-            }
-            self.timestamps = rest;
+    fn timestamp(&self, slot: u32) -> i64 {
+        if self.timestamps.is_empty() {
+            return self.wall_ms;
         }
-        self.wall_ms
+        let found = self.timestamps.binary_search_by_key(&slot, |(own, _)| *own);
+        found.map_or(self.wall_ms, |at| self.timestamps[at].1)
     }
 
-    /// The exemplars at `slot`. To be called for rising slots.
-    pub(super) fn exemplars_of(&mut self, slot: u32) -> &'a [(u32, Exemplar)] {
+    /// The exemplars at `slot`.
+    pub(super) fn exemplars_of(&self, slot: u32) -> &'a [(u32, Exemplar)] {
         let first = self.exemplars.partition_point(|(own, _)| *own < slot);
-        self.exemplars = &self.exemplars[first..];
-        let end = self.exemplars.partition_point(|(own, _)| *own == slot);
-        &self.exemplars[..end]
+        let rest = &self.exemplars[first..];
+        &rest[..rest.partition_point(|(own, _)| *own == slot)]
     }
 }

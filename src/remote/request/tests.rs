@@ -168,11 +168,16 @@ fn target_labels(target: u64) -> Labels {
     ])
 }
 
+/// Some chunks of the pool. What one target shows first another shows last.
+fn chunks_in_any_order() -> impl Strategy<Value = Vec<usize>> {
+    prop::sample::subsequence(vec![0, 1, 2, 3], 1..5).prop_shuffle()
+}
+
 proptest! {
     #[test]
     fn what_is_sent_is_what_the_blocks_hold(
         scraped in prop::collection::vec(
-            (0u64..5, prop::collection::btree_set(0usize..4, 1..5), 0u64..4), 1..12),
+            (0u64..5, chunks_in_any_order(), 0u64..4), 1..12),
     ) {
         let external = Labels::from_pairs([("site", "s"), ("job", "hidden")]);
         let (pool, mut cache) = (pool(), OutgoingCache::default());
@@ -193,12 +198,24 @@ proptest! {
                 other => other as f64,
             };
             block.values = (0..list.len() as u64).map(value).collect();
+            let slots = (0..list.len() as u32).filter(|slot| (u64::from(*slot) + seed) % 3 == 0);
+            let stamped = |slot: u32| (slot, block.offset_ms + 3);
+            block.side = Some(Box::new(SideTables {
+                timestamps: slots.clone().map(stamped).collect(),
+                exemplars: slots.clone().map(|slot| (slot, exemplar(&slot.to_string(), None))).collect(),
+            }));
+            let slots: Vec<_> = slots.collect();
             for (slot, (chunk, index)) in list.iter().enumerate() {
                 let value = block.values[slot];
                 if !crate::model::value::is_absent(value) {
                     let labels = external.iter().chain(list.labels(chunk, index));
-                    let time = block.offset_ms;
-                    expected.push(format!("{} {value} @{time}", Labels::from_pairs(labels)));
+                    let labels = Labels::from_pairs(labels);
+                    let has_side = slots.contains(&(slot as u32));
+                    let time = block.offset_ms + if has_side { 3 } else { 0 };
+                    expected.push(format!("{labels} {value} @{time}"));
+                    if has_side {
+                        expected.push(format!("{labels} exemplar {slot} @{}", block.offset_ms));
+                    }
                 }
             }
             pieces.push(Piece::whole(Item {
@@ -209,12 +226,16 @@ proptest! {
             }));
         }
         let (counts, request) = build(&pieces, ALL);
-        prop_assert_eq!(counts.samples, expected.len() as u64);
+        prop_assert_eq!(counts.samples + counts.exemplars, expected.len() as u64);
         let mut sent: Vec<String> = Vec::new();
         let mut last = std::collections::BTreeMap::new();
         for series in &request.timeseries {
             let pairs = series.labels.iter().map(|label| (&label.name, &label.value));
             let labels = Labels::from_pairs(pairs);
+            for exemplar in &series.exemplars {
+                let slot = &exemplar.labels[0].value;
+                sent.push(format!("{labels} exemplar {slot} @{}", exemplar.timestamp));
+            }
             for sample in &series.samples {
                 sent.push(format!("{labels} {} @{}", sample.value, sample.timestamp));
                 let before = last.insert(labels.clone(), sample.timestamp);

@@ -175,11 +175,13 @@ Anonymous:             0 kB
     fn pages_that_were_let_go_come_back_as_they_were() {
         let pages = ProgramPages::cut();
         assert!(!pages.ranges.is_empty());
-        let before = of_files();
-        pages.let_go();
-        // Other tests fetch theirs back at once, but not all that was there.
-        let after = of_files();
-        assert!(after < before, "{before} KiB before, {after} after");
+        // Other tests fetch theirs back at once: not always all that was there.
+        let falls = |_| {
+            let before = of_files();
+            pages.let_go();
+            of_files() < before
+        };
+        assert!((0..20).any(falls));
         assert_eq!(mappings(SMAPS.as_bytes()).len(), 3, "this code came back");
     }
 }
