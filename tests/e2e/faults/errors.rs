@@ -32,10 +32,15 @@ fn refuse(what: &str, injections: &[&str], failures: f64) {
     if effort::is_unprivileged(what) {
         return;
     }
-    let mut scene = Scene::running();
+    let mut scene = Scene::new(4, 25);
     if scene.agent.kind.is_excused("a failed write wedges it") {
         return;
     }
+    if injections.iter().any(|one| one.contains("when=")) {
+        // The calls that are counted are those to the disk.
+        scene.agent.write_straight_to_disk();
+    }
+    scene.begin();
     let pid = scene.agent.pid();
     let injections: Vec<String> = injections.iter().map(|one| (*one).to_owned()).collect();
     let calls = "pwrite64,fdatasync,fsync";

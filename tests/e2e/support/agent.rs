@@ -53,8 +53,8 @@ pub(crate) struct Agent {
     pub(crate) kind: Kind,
     pub(crate) port: u16,
     dir: TempDir,
-    /// What it may keep in memory beyond its own end.
-    memory: TempDir,
+    /// What it may keep in memory beyond its own end; none: it writes everything to disk.
+    memory: Option<TempDir>,
     extra: Vec<String>,
     process: Option<Process>,
 }
@@ -74,10 +74,12 @@ impl Agent {
                 .prefix("e2e-")
                 .tempdir()
                 .expect("a scratch folder"),
-            memory: tempfile::Builder::new()
-                .prefix("e2e-")
-                .tempdir_in("/dev/shm")
-                .expect("a scratch folder in shared memory"),
+            memory: Some(
+                tempfile::Builder::new()
+                    .prefix("e2e-")
+                    .tempdir_in("/dev/shm")
+                    .expect("a scratch folder in shared memory"),
+            ),
             extra: vec!["--web.enable-lifecycle".to_owned()],
             process: None,
         };
@@ -107,9 +109,15 @@ impl Agent {
         self.write("agent.yml", &text);
     }
 
+    /// From its next start on it writes everything to disk at once.
+    pub(crate) fn write_straight_to_disk(&mut self) {
+        self.memory = None;
+    }
+
     /// Memory goes, as it does with the power; it must not run.
     pub(crate) fn lose_memory(&self) {
-        for entry in std::fs::read_dir(self.memory.path()).expect("listed") {
+        let memory = self.memory.as_ref().expect("it has some");
+        for entry in std::fs::read_dir(memory.path()).expect("listed") {
             std::fs::remove_dir_all(entry.expect("an entry").path()).expect("removed");
         }
     }
@@ -216,8 +224,12 @@ impl Agent {
         }
         arguments.push("--enable-feature=agent".to_owned());
         if self.kind == Kind::Narthex {
-            let memory = self.memory.path().display();
-            arguments.push(format!("--storage.agent.staging-path={memory}"));
+            let memory = self
+                .memory
+                .as_ref()
+                .map(|dir| dir.path().display().to_string());
+            let path = memory.as_deref().unwrap_or("none");
+            arguments.push(format!("--storage.agent.staging-path={path}"));
         }
         if self.kind == Kind::Prometheus {
             // Hidden: shortens its wait before it takes up targets.
