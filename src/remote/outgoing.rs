@@ -53,6 +53,8 @@ struct Plan {
     fates: Box<[u32]>,
     ends: Box<[u32]>,
     fields: Box<[u8]>,
+    /// What changed labels are laid over: nothing.
+    nothing: SharedLabels,
 }
 
 const AS_IS: u32 = u32::MAX;
@@ -79,8 +81,8 @@ impl Plan {
 pub enum Sent<'a> {
     /// Its own labels over shared ones.
     AsIs(&'a SharedLabels),
-    /// These, which a rule changed, as finished fields.
-    Changed(&'a [u8]),
+    /// These, which a rule changed, encoded as a chunk's are, over none.
+    Changed(&'a [u8], &'a SharedLabels),
     /// It is not sent: a rule dropped it.
     Dropped,
 }
@@ -139,7 +141,7 @@ impl Outgoing {
         index: usize,
     ) -> OutgoingLabels<'a> {
         match self.sent(slot) {
-            Sent::Changed(labels) => OutgoingLabels::Whole(labels),
+            Sent::Changed(labels, _) => OutgoingLabels::Whole(labels),
             Sent::AsIs(_) | Sent::Dropped => OutgoingLabels::Own(chunk.encoded(index)),
         }
     }
@@ -159,7 +161,7 @@ impl Outgoing {
         };
         match plan.fate(slot) {
             Fate::AsIs => Sent::AsIs(&self.shared),
-            Fate::Changed(changed) => Sent::Changed(plan.changed(changed)),
+            Fate::Changed(changed) => Sent::Changed(plan.changed(changed), &plan.nothing),
             Fate::Dropped => Sent::Dropped,
         }
     }
@@ -168,7 +170,7 @@ impl Outgoing {
     pub fn append_labels(&self, out: &mut Vec<u8>, slot: usize, chunk: &SeriesChunk, index: usize) {
         match self.sent(slot) {
             Sent::AsIs(shared) => append_labels(out, chunk.encoded(index), shared),
-            Sent::Changed(labels) => out.extend_from_slice(labels),
+            Sent::Changed(labels, nothing) => append_labels(out, labels, nothing),
             Sent::Dropped => {}
         }
     }
@@ -217,6 +219,7 @@ fn plan(list: &SeriesList, external: &Labels, rules: &[Rule]) -> Option<Plan> {
         fates: fates.into(),
         ends: ends.into(),
         fields: fields.into(),
+        nothing: SharedLabels::default(),
     })
 }
 

@@ -223,7 +223,7 @@ impl RequestBuilder {
         let entry = v1::begin_series(out);
         match run.piece.item.outgoing.sent(slot as usize) {
             Sent::Dropped => return v1::abandon_series(out, &entry),
-            Sent::Changed(labels) => out.extend_from_slice(labels),
+            Sent::Changed(labels, nothing) => v1::append_labels(out, labels, nothing),
             Sent::AsIs(shared) if model.is_some_and(|model| model.has_names_of(shared)) => {
                 self.pattern.append(out, shared);
             }
