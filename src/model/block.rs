@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::exemplar::Exemplar;
+use super::histogram::NativeHistogram;
 use super::series::SeriesList;
 
 /// Names a block for ever: never reused, growing in the order of the log. Zero is no block.
@@ -47,15 +48,29 @@ pub struct ScrapeBlock {
 pub struct SideTables {
     /// Explicit timestamps in milliseconds since 1970. A slot not listed has the block's time.
     pub timestamps: Vec<(u32, i64)>,
+    /// Start ("created") timestamps in milliseconds since 1970: since when a slot counts.
+    pub starts: Vec<(u32, i64)>,
     /// Exemplars. A slot may have several.
     pub exemplars: Vec<(u32, Exemplar)>,
+    /// Native histograms. The value of such a slot is the histogram's sum.
+    pub histograms: Vec<(u32, NativeHistogram)>,
 }
 
 impl SideTables {
     /// Whether every table is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.timestamps.is_empty() && self.exemplars.is_empty()
+        self.timestamps.is_empty()
+            && self.starts.is_empty()
+            && self.exemplars.is_empty()
+            && self.histograms.is_empty()
+    }
+
+    fn size_bytes(&self) -> usize {
+        let histograms = self.histograms.iter();
+        let histograms: usize = histograms.map(|(_, own)| 8 + own.size_bytes()).sum();
+        let stamps = self.timestamps.len() + self.starts.len();
+        size_of::<SideTables>() + stamps * 16 + self.exemplars.len() * 128 + histograms
     }
 }
 
@@ -72,9 +87,7 @@ impl ScrapeBlock {
     /// Bytes of memory that belong to this block alone.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let side = self.side.as_ref().map_or(0, |side| {
-            size_of::<SideTables>() + side.timestamps.len() * 16 + side.exemplars.len() * 128
-        });
+        let side = self.side.as_ref().map_or(0, |side| side.size_bytes());
         size_of::<Self>() + self.values.len() * size_of::<f64>() + side
     }
 }

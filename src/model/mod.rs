@@ -10,6 +10,7 @@ pub mod duration;
 pub mod exemplar;
 pub mod file_name;
 pub mod float;
+pub mod histogram;
 pub mod label_map;
 pub mod labels;
 pub mod line;

@@ -145,6 +145,7 @@ fn side(dice: &mut Jitter, slots: usize) -> Option<Box<SideTables>> {
             (slots as u32 - 1, 1_700_000_000_123),
         ],
         exemplars: vec![(0, exemplar)],
+        ..SideTables::default()
     }))
 }
 

@@ -166,7 +166,7 @@ mod tests {
         own.values[3] = f64::INFINITY;
         own.side = Some(Box::new(SideTables {
             timestamps: vec![(3, 4242)],
-            exemplars: Vec::new(),
+            ..SideTables::default()
         }));
         let (_, part) = piece(Mono(0), own).cut(1);
         let mut out = Vec::new();

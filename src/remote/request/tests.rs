@@ -71,6 +71,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
             (3, exemplar("one", Some(7))),
             (3, exemplar("two", None)),
         ],
+        ..SideTables::default()
     }));
     let pieces = [piece(Mono(0), sparse)];
     let rules = Rules {
@@ -202,8 +203,7 @@ proptest! {
             let stamped = |slot: u32| (slot, block.offset_ms + 3);
             block.side = Some(Box::new(SideTables {
                 timestamps: slots.clone().map(stamped).collect(),
-                exemplars: slots.clone().map(|slot| (slot, exemplar(&slot.to_string(), None))).collect(),
-            }));
+                exemplars: slots.clone().map(|slot| (slot, exemplar(&slot.to_string(), None))).collect(), ..SideTables::default() }));
             let slots: Vec<_> = slots.collect();
             for (slot, (chunk, index)) in list.iter().enumerate() {
                 let value = block.values[slot];

@@ -148,7 +148,7 @@ mod tests {
                 (slot, Exemplar { labels, value: value.into(), timestamp_ms: at })
             }).collect();
             exemplars.sort_by_key(|(slot, _)| *slot);
-            let side = SideTables { timestamps: timestamps.into_iter().collect(), exemplars };
+            let side = SideTables { timestamps: timestamps.into_iter().collect(), exemplars, ..SideTables::default() };
             let mut sections = Vec::new();
             put(&mut sections, &side);
             let (back, unknown) = take(&sections, 50).expect("decodes");

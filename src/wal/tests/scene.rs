@@ -107,7 +107,7 @@ impl Scene {
         if self.round.is_multiple_of(6) {
             node.side = Some(Box::new(SideTables {
                 timestamps: vec![(1, 1_600_000_000_000)],
-                exemplars: Vec::new(),
+                ..SideTables::default()
             }));
         }
         let app = match self.round % 12 {
@@ -126,11 +126,11 @@ impl Scene {
         };
         if self.round.is_multiple_of(3) {
             block.side = Some(Box::new(SideTables {
-                timestamps: Vec::new(),
                 exemplars: vec![
                     (0, exemplar("4bf92f", 0.04, Some(1_700_000_000_500))),
                     (1, exemplar("0af765", 0.2, None)),
                 ],
+                ..SideTables::default()
             }));
         }
         block

@@ -84,7 +84,7 @@ fn targets_that_share_chunks_are_written_side_by_side() {
     let mut stamped = block(2, &alike(2, &backwards));
     stamped.side = Some(Box::new(SideTables {
         timestamps: vec![(0, 70), (1, 71), (2, 72)],
-        exemplars: Vec::new(),
+        ..SideTables::default()
     }));
     let pieces = [
         piece(Mono(0), block(1, &alike(1, &chunks))),
@@ -143,6 +143,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
             (3, exemplar(2.0, Some(7))),
             (3, exemplar(3.0, None)),
         ],
+        ..SideTables::default()
     }));
     let pieces = [piece(Mono(0), sparse)];
     let rules = Rules {

@@ -44,6 +44,7 @@ fn requests() -> Vec<Request> {
         block.side = Some(Box::new(SideTables {
             timestamps: vec![(4, 1)],
             exemplars: vec![(0, exemplar(None)), (3, exemplar(Some(7)))],
+            ..SideTables::default()
         }));
         piece(Mono(0), block)
     };
