@@ -101,7 +101,8 @@ pub struct Entry {
 
 /// What the log needs of a file system.
 pub trait Storage: Send + Sync {
-    /// Makes a folder and those above it; no error if it is there.
+    /// Makes a folder and those above it, durably where those above can be synced; no error if it
+    /// is there.
     ///
     /// # Errors
     /// Whatever the system reports.
@@ -187,6 +188,17 @@ fn options_to_read() -> OpenOptions {
     options
 }
 
+/// Makes the name of a folder durable. A folder above that cannot be read or synced belongs to
+/// someone else, who made ours or mounted it there: that is no reason to do without it.
+fn sync_entry(dir: &Path) {
+    let parent = match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return,
+    };
+    let _ = RealFs.sync_dir(parent);
+}
+
 impl StoredFile for RealFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
@@ -216,7 +228,13 @@ impl StoredFile for RealFile {
 
 impl Storage for RealFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        let missing = dir.ancestors().take_while(|own| !own.exists()).count();
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        // Those found here may be as new, made by a process that was killed.
+        for made in dir.ancestors().take(missing.max(1)) {
+            sync_entry(made);
+        }
+        Ok(())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {

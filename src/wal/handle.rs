@@ -16,6 +16,7 @@ use super::positions::Totals;
 use super::queues::Queues;
 use super::reader::LogReader;
 use super::thread::{Blocks, Shell};
+use super::wear;
 use crate::limits;
 use crate::model::block::ScrapeBlock;
 use crate::model::position::AckRanges;
@@ -114,7 +115,13 @@ pub fn open(
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Wal, OpenError> {
+    let interval = options.sync_interval;
     let opened = open::open(path, options, storage, clock, registry)?;
+    log::info!(
+        component = "log", bytes = opened.log.catalog.lock().bytes(), staged = opened.staged,
+        wear_mb_a_day = wear::daily_bytes(interval, opened.staged) / 1_000_000;
+        "log opened; wear is that of syncs while everything is delivered, samples come on top"
+    );
     if opened.unstaged_bytes > 0 {
         log::info!(
             component = "log", bytes = opened.unstaged_bytes;

@@ -38,6 +38,7 @@ pub mod ring;
 pub mod segment;
 pub mod stage;
 mod thread;
+mod wear;
 pub mod writer;
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct Opened {
     pub torn_bytes: u64,
     /// Bytes that were on the stage, and are in their segment now.
     pub unstaged_bytes: u64,
+    /// Whether there is a stage.
+    pub staged: bool,
     /// Why there is no stage, or why what was on it is lost.
     pub stage_failure: Option<io::Error>,
 }
@@ -150,6 +152,7 @@ pub fn open(
         timeline: found.timeline,
     };
     let (stage, no_stage) = make_stage(&log.storage, &options);
+    let staged = stage.is_some();
     let writer = Writer::new(Arc::clone(&log), &options, stage, beginning);
     let shared = (Arc::clone(&log), Arc::clone(&queues));
     let core = Core::new(shared, writer, timeline.clone(), &options);
@@ -165,6 +168,7 @@ pub fn open(
         damaged: found.damaged,
         torn_bytes: found.torn_bytes,
         unstaged_bytes,
+        staged,
         stage_failure: unstaging.or(no_stage),
     })
 }

@@ -4,6 +4,7 @@
 //! `NARTHEX_E2E_AGENT=prometheus` yields those to compare with, and `make soak` runs more of each
 //! (`support::effort`).
 
+mod backlog;
 mod chaos;
 mod clock;
 mod errors;

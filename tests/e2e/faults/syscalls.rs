@@ -194,3 +194,35 @@ fn places_are_counted_by_thread_and_kind() {
         expected.map(|(kind, number)| (kind.to_owned(), number))
     );
 }
+
+#[test]
+fn the_names_of_new_folders_are_made_durable() {
+    let mut scene = Scene::new(1, 1);
+    if scene.agent.kind.is_excused("it syncs none of its folders") {
+        return;
+    }
+    let log = scene.agent.dir().join("trace");
+    scene
+        .agent
+        .launch_under(&strace::command(&log, "mkdir,mkdirat,fsync", &[]));
+    scene.agent.wait_until_ready();
+    scene.agent.kill();
+    let trace = std::fs::read_to_string(&log).expect("the trace");
+    let data = scene.agent.data();
+    for made in ["", "/narthex", "/narthex/segments", "/narthex/positions"] {
+        let folder = format!("{}{made}", data.display());
+        let parent = std::path::Path::new(&folder).parent().expect("a parent");
+        let (before, after) = trace
+            .split_once(&format!("(\"{folder}\""))
+            .unwrap_or_else(|| panic!("{folder} was not made: {trace}"));
+        assert!(
+            before
+                .lines()
+                .last()
+                .is_some_and(|call| call.contains("mkdir"))
+        );
+        let synced = format!("<{}>)", parent.display());
+        let is_sync = |call: &str| call.contains("fsync(") && call.contains(&synced);
+        assert!(after.lines().any(is_sync), "{folder}: {trace}");
+    }
+}

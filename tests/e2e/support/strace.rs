@@ -20,7 +20,9 @@ pub(crate) fn command(log: &Path, calls: &str, injections: &[String]) -> Vec<Str
 }
 
 fn options(log: &Path, calls: &str, injections: &[String]) -> Vec<String> {
-    let mut words = vec!["-f".to_owned(), "-o".to_owned(), log.display().to_string()];
+    // -y: descriptors with what they stand for.
+    let mut words = ["-f", "-y", "-o"].map(str::to_owned).to_vec();
+    words.push(log.display().to_string());
     words.extend(["-e".to_owned(), format!("trace={calls}")]);
     for injection in injections {
         words.extend(["-e".to_owned(), format!("inject={injection}")]);
