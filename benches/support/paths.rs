@@ -52,6 +52,7 @@ pub(crate) fn job(more: &str) -> Arc<ScrapeConfig> {
         text: &text,
         files: &NoFiles,
         environment: &|_| None,
+        features: narthex::config::Features::default(),
     };
     let loaded = load(&source).expect("a valid configuration");
     Arc::clone(&loaded.config.scrape_configs[0])

@@ -105,7 +105,7 @@ fn reload(joined: &mut Joined) -> Result<(), String> {
     log::info!(component = "main", filename = shown.as_str(); "Loading configuration file");
     joined.service.reloading();
     let began = joined.clock.mono();
-    let read = settings::read(&file)
+    let read = settings::read(&file, joined.options.features)
         .map_err(|error| format!("couldn't load configuration (--config.file={shown:?}): {error}"));
     let result = read.and_then(|settings| {
         for warning in &settings.warnings {

@@ -3,6 +3,7 @@
 //!
 //! Runs once per new series, never per sample.
 
+use super::starts;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
 use crate::exposition::key::{SeriesText, parse_key};
 use crate::exposition::normalize;
@@ -116,6 +117,14 @@ impl<'a> RowLabels<'a> {
             builder: LabelsBuilder::default(),
             own: Vec::new(),
         }
+    }
+
+    /// Whether the row is no series but says since when others count.
+    #[must_use]
+    pub fn is_start(&self, key: &[u8], type_before: MetricType) -> bool {
+        self.config.start_timestamps
+            && self.format == Format::OpenMetrics
+            && starts::is_start(key, type_before)
     }
 
     /// The own labels of the series written as `key`, sorted; none when relabelling drops it.

@@ -112,6 +112,7 @@ pub struct Samples<'a> {
     pending: HashMap<u64, LastSample, FixedState>,
     values: Vec<f64>,
     side: SideTables,
+    starts: Vec<f64>,
     unseen: Vec<u32>,
     /// What was counted so far.
     pub counts: Counts,
@@ -124,6 +125,8 @@ pub struct Filled {
     pub values: Vec<f64>,
     /// Explicit timestamps and exemplars.
     pub side: SideTables,
+    /// Values of the start lines, in page order.
+    pub starts: Vec<f64>,
     /// Slots of series that counted as seen in the last scrape and do not in this one, though
     /// the page shows them: they get a staleness marker.
     pub unseen: Vec<u32>,
@@ -146,6 +149,7 @@ impl<'a> Samples<'a> {
             pending: HashMap::with_hasher(FixedState::default()),
             values: Vec::with_capacity(slots),
             side: SideTables::default(),
+            starts: Vec::new(),
             unseen: Vec::new(),
             counts: Counts::default(),
         }
@@ -156,6 +160,10 @@ impl<'a> Samples<'a> {
     /// necessary.
     #[inline]
     pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
+        if kind == RowKind::Start {
+            self.starts.push(sample.value);
+            return;
+        }
         self.counts.scraped += 1;
         if kind == RowKind::Dropped {
             return;
@@ -273,6 +281,7 @@ impl<'a> Samples<'a> {
         Filled {
             values: self.values,
             side: self.side,
+            starts: self.starts,
             unseen: self.unseen,
             counts: self.counts,
             times: PageTimes(self.pending),

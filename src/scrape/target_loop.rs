@@ -17,6 +17,7 @@ use super::offender::Offender;
 use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
 use super::samples::{Counts, Filled, Past, Rules};
+use super::starts::StartLinks;
 use crate::config::http_client::HttpClientConfig;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
 use crate::exposition::protocol::Format;
@@ -81,6 +82,8 @@ pub struct TargetLoop {
     /// Series of the report alone.
     report_list: Arc<SeriesList>,
     past: Past,
+    /// What the start lines of the page speak of, if it has any.
+    starts: Option<Box<StartLinks>>,
     /// Whether the last scrape succeeded, so that the page's series are alive.
     alive: bool,
     /// Time of the last block in its epoch, so that times grow.
@@ -108,6 +111,7 @@ impl TargetLoop {
             list: Arc::clone(&list),
             report_list: list,
             past: Past::default(),
+            starts: None,
             alive: false,
             last: None,
         }
@@ -261,7 +265,8 @@ impl TargetLoop {
     fn accept(&mut self, at: ScrapeTime, page: Page, duration: Duration, bytes: u64) -> Outcome {
         let Filled {
             mut values,
-            side,
+            mut side,
+            starts,
             unseen,
             counts,
             times,
@@ -270,6 +275,9 @@ impl TargetLoop {
         let mut markers = ChunkBuilder::default();
         if let Some(change) = page.change {
             self.adopt(change, &mut markers);
+        }
+        if let Some(links) = &self.starts {
+            side.starts = links.starts(&starts, &values);
         }
         self.mark_slots(&unseen, &mut markers);
         times.commit(&mut self.past.explicit);
@@ -302,6 +310,9 @@ impl TargetLoop {
         } = change;
         self.chunks = chunks;
         self.list = self.joined();
+        if self.config.start_timestamps {
+            self.starts = StartLinks::of(&self.chunks);
+        }
         let replaced = std::mem::take(&mut self.replaced);
         vanished.extend(missing_from(&replaced, &self.chunks));
         for (hash, encoded) in &vanished {

@@ -19,6 +19,7 @@ struct Harness {
 
 mod exemplars;
 mod memory;
+mod starts;
 
 fn shared() -> Shared {
     Shared {
@@ -96,6 +97,14 @@ impl Harness {
         let at = self.time();
         self.target
             .page(at, Format::Text, page.as_bytes(), Duration::from_millis(5))
+    }
+
+    fn open_metrics(&mut self, page: &str) -> Outcome {
+        let at = self.time();
+        let page = format!("{page}# EOF\n");
+        let duration = Duration::from_millis(5);
+        self.target
+            .page(at, Format::OpenMetrics, page.as_bytes(), duration)
     }
 
     fn page(&mut self, page: &str) -> Vec<String> {

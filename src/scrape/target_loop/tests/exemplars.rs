@@ -2,19 +2,6 @@
 
 use super::*;
 
-impl Harness {
-    fn open_metrics(&mut self, page: &str) -> Outcome {
-        let at = self.time();
-        let page = format!("{page}# EOF\n");
-        self.target.page(
-            at,
-            Format::OpenMetrics,
-            page.as_bytes(),
-            Duration::from_millis(5),
-        )
-    }
-}
-
 /// Values of the exemplars that a page brought, in order.
 fn taken(outcome: &Outcome) -> Vec<f64> {
     let sides = outcome
