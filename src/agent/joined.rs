@@ -262,6 +262,7 @@ fn starting(settings: &Settings, started: Wall) -> LifeStatus {
     LifeStatus {
         readiness: Readiness::Starting,
         yaml: Arc::clone(&settings.yaml),
+        jobs: settings.config.scrape_configs.as_slice().into(),
         reload_succeeded: true,
         config_loaded: started,
     }
