@@ -99,6 +99,11 @@ impl Target {
 
     /// The next scrape shows this page.
     pub(crate) fn scrape(&mut self, page: &str) -> Outcome {
+        self.scrape_as(Format::Text, page)
+    }
+
+    /// The same, in another format.
+    pub(crate) fn scrape_as(&mut self, format: Format, page: &str) -> Outcome {
         self.scrapes += 1;
         let offset_ms = INTERVAL_MS * self.scrapes;
         let at = ScrapeTime {
@@ -107,7 +112,7 @@ impl Target {
             wall: Wall(BASE_MS + offset_ms),
         };
         let took = Duration::from_millis(5);
-        let outcome = self.core.page(at, Format::Text, page.as_bytes(), took);
+        let outcome = self.core.page(at, format, page.as_bytes(), took);
         assert_eq!(outcome.error, None, "a good page");
         outcome
     }

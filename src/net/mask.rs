@@ -3,6 +3,7 @@
 //! Secrets in files are read when something has to be masked, as they are for each request: masking
 //! is for errors, which are rare.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -60,7 +61,7 @@ impl Mask {
 pub(super) fn written(client: &HttpClientConfig) -> Vec<Secret> {
     let now = |source: &SecretSource| {
         let secret = secrets::resolve(source);
-        secret.map_or_else(|_| Secret::default(), |secret| secret.into_owned())
+        secret.map_or_else(|_| Secret::default(), Cow::into_owned)
     };
     let mut found = Vec::new();
     match &client.auth {

@@ -160,7 +160,30 @@ impl<'a> Samples<'a> {
     /// necessary.
     #[inline]
     pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
+        let plain = sample.timestamp_ms.is_none() && sample.exemplar.is_none();
+        let untimed = self.explicit.is_empty() && self.pending.is_empty();
+        if plain && known && untimed && kind == RowKind::Kept {
+            self.counts.scraped += 1;
+            self.counts.post_relabel += 1;
+            self.values.push(sample.value);
+        } else {
+            self.take_otherwise(kind, known, sample, hash);
+        }
+    }
+
+    /// Takes a sample that is not one more of a known series at the time of the scrape.
+    fn take_otherwise(
+        &mut self,
+        kind: RowKind,
+        known: bool,
+        sample: &Tail<'_>,
+        hash: impl Fn() -> u64,
+    ) {
         if kind == RowKind::Start {
+            if self.starts.is_empty() {
+                // There are hardly more of them than series.
+                self.starts.reserve(self.values.capacity());
+            }
             self.starts.push(sample.value);
             return;
         }
@@ -169,12 +192,6 @@ impl<'a> Samples<'a> {
             return;
         }
         self.counts.post_relabel += 1;
-        let plain = sample.timestamp_ms.is_none() && sample.exemplar.is_none();
-        let untimed = self.explicit.is_empty() && self.pending.is_empty();
-        if plain && known && untimed && kind == RowKind::Kept {
-            self.values.push(sample.value);
-            return;
-        }
         let timestamp_ms = sample.timestamp_ms.filter(|_| self.rules.honor_timestamps);
         let accepted = self.accept(kind, known, timestamp_ms, &hash);
         if accepted && kind == RowKind::Kept && !known && !self.is_over_limit() {

@@ -274,6 +274,28 @@ fn conflicting_labels_are_exported_or_honored() {
 }
 
 #[test]
+fn a_label_that_stands_twice_fails_the_scrape_unless_relabelling_removes_it() {
+    let page = "a{x=\"1\",x=\"2\"} 1\nb 1\n";
+    let error = Harness::new(|_| {}).outcome(page).error;
+    assert!(matches!(error, Some(PageError::Row(_))), "{error:?}");
+    for (action, regex) in [(Action::Drop, "a"), (Action::LabelDrop, "x")] {
+        let mut harness = Harness::new(|config| {
+            config.metric_relabel_configs = vec![Rule {
+                action,
+                source_labels: vec!["__name__".to_owned()],
+                separator: ";".to_owned(),
+                regex: crate::relabel::regex::compile(regex).expect("regex"),
+                modulus: 0,
+                target_label: String::new(),
+                replacement: "$1".to_owned(),
+                scheme: NameScheme::Utf8,
+            }];
+        });
+        assert!(harness.page(page).contains(&series("b", "1")), "{action:?}");
+    }
+}
+
+#[test]
 fn relabelled_away_rows_are_counted_but_not_kept() {
     let mut harness = Harness::new(|config| {
         config.metric_relabel_configs = vec![Rule {
