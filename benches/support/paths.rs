@@ -52,6 +52,7 @@ pub(crate) fn job(more: &str) -> Arc<ScrapeConfig> {
         text: &text,
         files: &NoFiles,
         environment: &|_| None,
+        features: narthex::config::Features::default(),
     };
     let loaded = load(&source).expect("a valid configuration");
     Arc::clone(&loaded.config.scrape_configs[0])
@@ -98,6 +99,11 @@ impl Target {
 
     /// The next scrape shows this page.
     pub(crate) fn scrape(&mut self, page: &str) -> Outcome {
+        self.scrape_as(Format::Text, page)
+    }
+
+    /// The same, in another format.
+    pub(crate) fn scrape_as(&mut self, format: Format, page: &str) -> Outcome {
         self.scrapes += 1;
         let offset_ms = INTERVAL_MS * self.scrapes;
         let at = ScrapeTime {
@@ -106,7 +112,7 @@ impl Target {
             wall: Wall(BASE_MS + offset_ms),
         };
         let took = Duration::from_millis(5);
-        let outcome = self.core.page(at, Format::Text, page.as_bytes(), took);
+        let outcome = self.core.page(at, format, page.as_bytes(), took);
         assert_eq!(outcome.error, None, "a good page");
         outcome
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::error::ConfigError;
 use crate::config::load::{Files, Loaded, Source, load};
-use crate::config::{check, glob};
+use crate::config::{Features, check, glob};
 use crate::discovery::group::{self, GroupError};
 use crate::discovery::plan::{Plan, plan};
 use crate::limits;
@@ -63,7 +63,7 @@ pub enum ConfigFileError {
 ///
 /// # Errors
 /// When a file cannot be read or is wrong.
-pub fn load_file(path: &str) -> Result<Configuration, ConfigFileError> {
+pub fn load_file(path: &str, features: Features) -> Result<Configuration, ConfigFileError> {
     let text = read(path).map_err(|error| ConfigFileError::Read {
         path: path.to_owned(),
         error,
@@ -73,6 +73,7 @@ pub fn load_file(path: &str) -> Result<Configuration, ConfigFileError> {
         text: &text,
         files: &Disk,
         environment: &|name| std::env::var(name).ok(),
+        features,
     })?;
     let plan = plan(&loaded.config)?;
     Ok(Configuration { loaded, plan })
@@ -222,7 +223,8 @@ mod tests {
                    file_sd_configs: [{files: [targets.json]}]\n";
         std::fs::write(path("jobs/b.yml"), job).expect("write");
         std::fs::write(path("jobs/b.txt"), "{").expect("write");
-        let Configuration { loaded, plan } = load_file(&path("main.yml")).expect("loaded");
+        let Configuration { loaded, plan } =
+            load_file(&path("main.yml"), Features::default()).expect("loaded");
         assert_eq!(plan.providers.len(), 1);
         assert_eq!(loaded.files, [path("main.yml"), path("jobs/b.yml")]);
         assert_eq!(loaded.config.scrape_configs[0].job_name, "b");
@@ -257,7 +259,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = load_file("/no/such.yml").expect_err("absent").to_string();
+        let error = load_file("/no/such.yml", Features::default())
+            .expect_err("absent")
+            .to_string();
         assert!(error.starts_with("open /no/such.yml: "), "{error}");
     }
 }

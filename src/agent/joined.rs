@@ -1,7 +1,7 @@
 //! The engines, joined: started in the order of the data, stopped in it too.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Joined {
         let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = doors::open(&options.listen_addresses).map_err(Failure::from_text)?;
         let memory = budget::measured(options.memory_max, &registry);
-        let settings = read_settings(&options.config_file)?;
+        let settings = read_settings(&options)?;
         let door = open_door(&options, &clock, &registry)?;
         let wal = open_log(&options, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
@@ -262,6 +262,7 @@ fn starting(settings: &Settings, started: Wall) -> LifeStatus {
     LifeStatus {
         readiness: Readiness::Starting,
         yaml: Arc::clone(&settings.yaml),
+        jobs: settings.config.scrape_configs.as_slice().into(),
         reload_succeeded: true,
         config_loaded: started,
     }
@@ -282,8 +283,9 @@ fn start_endpoints(
     Ok(endpoints)
 }
 
-fn read_settings(path: &Path) -> Result<Settings, Failure> {
-    let settings = settings::read(path).map_err(|error| Failure {
+fn read_settings(options: &RunOptions) -> Result<Settings, Failure> {
+    let path = &options.config_file;
+    let settings = settings::read(path, options.features).map_err(|error| Failure {
         status: ExitStatus::Usage,
         message: format!(
             "error loading config from {:?}: {error}",

@@ -105,16 +105,17 @@ fn reload(joined: &mut Joined) -> Result<(), String> {
     log::info!(component = "main", filename = shown.as_str(); "Loading configuration file");
     joined.service.reloading();
     let began = joined.clock.mono();
-    let read = settings::read(&file)
+    let read = settings::read(&file, joined.options.features)
         .map_err(|error| format!("couldn't load configuration (--config.file={shown:?}): {error}"));
     let result = read.and_then(|settings| {
         for warning in &settings.warnings {
             log::warn!(component = "config"; "{warning}");
         }
         let yaml = std::sync::Arc::clone(&settings.yaml);
+        let jobs = settings.config.scrape_configs.as_slice().into();
         let applied = joined.apply(settings);
         let life = joined.life.load();
-        joined.life.publish(LifeStatus { yaml, ..LifeStatus::clone(&life) });
+        joined.life.publish(LifeStatus { yaml, jobs, ..LifeStatus::clone(&life) });
         applied.map_err(|error| format!("one or more errors occurred while applying the new configuration (--config.file={shown:?}): {error}"))
     });
     note_reload(joined, &result, began);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::Features;
 use crate::telemetry::log::Format;
 use crate::web::WebOptions;
 
@@ -11,6 +12,8 @@ use crate::web::WebOptions;
 pub struct RunOptions {
     /// The configuration file.
     pub config_file: PathBuf,
+    /// What it adds to the defaults of the configuration.
+    pub features: Features,
     /// How often the configuration is compared with what is in force; none for never.
     pub auto_reload: Option<Duration>,
     /// The log on disk.

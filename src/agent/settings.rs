@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::config_file::{self, Configuration};
-use crate::config::Config;
 use crate::config::dump::dump;
 use crate::config::load::Loaded;
+use crate::config::{Config, Features};
 use crate::discovery::plan::Plan;
 
 /// A valid configuration with everything that follows from it.
@@ -35,8 +35,8 @@ pub struct SettingsError(String);
 ///
 /// # Errors
 /// What is wrong and where.
-pub fn read(path: &Path) -> Result<Settings, SettingsError> {
-    let Configuration { loaded, plan } = config_file::load_file(&path.to_string_lossy())
+pub fn read(path: &Path, features: Features) -> Result<Settings, SettingsError> {
+    let Configuration { loaded, plan } = config_file::load_file(&path.to_string_lossy(), features)
         .map_err(|error| SettingsError(error.to_string()))?;
     let exposed = config_file::exposed_secrets(&loaded);
     let Loaded {

@@ -7,11 +7,13 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 
 use super::endpoints::Endpoints;
+use crate::config::scrape::ScrapeConfig;
 use crate::discovery::status::{Board, ProviderStatus};
 use crate::model::labels::Labels;
 use crate::model::loss::Losses;
 use crate::model::sorting;
 use crate::model::time::Wall;
+use crate::relabel::rule::Rule;
 use crate::remote;
 use crate::scrape::status::{Health as ScrapeHealth, Status, TargetEntry};
 use crate::sys::clock::Clock;
@@ -37,6 +39,7 @@ pub(super) enum Request {
 pub(super) struct LifeStatus {
     pub(super) readiness: Readiness,
     pub(super) yaml: Arc<str>,
+    pub(super) jobs: Arc<[Arc<ScrapeConfig>]>,
     pub(super) reload_succeeded: bool,
     pub(super) config_loaded: Wall,
 }
@@ -91,6 +94,12 @@ impl Backend for View {
 
     fn scrape_pools(&self) -> Vec<String> {
         self.scrape.load().keys().map(ToString::to_string).collect()
+    }
+
+    fn relabel_rules(&self, pool: &str) -> Option<Vec<Rule>> {
+        let life = self.life.load();
+        let job = life.jobs.iter().find(|job| job.job_name == pool)?;
+        Some(job.relabel_configs.clone())
     }
 
     fn target_metadata(&self) -> Vec<TargetMetadata> {

@@ -8,6 +8,7 @@ use lexopt::{Arg, Parser};
 
 use crate::agent::config_file::{self, ConfigFileError};
 use crate::agent::exit::ExitStatus;
+use crate::config::Features;
 use crate::web::door;
 
 use super::Terminal;
@@ -121,7 +122,7 @@ fn parse(arguments: &[OsString]) -> Result<Request, String> {
 
 /// Reads and checks one file; returns what there is to say about a valid one.
 fn check_file(file: &str, syntax_only: bool) -> Result<Vec<String>, ConfigFileError> {
-    let loaded = config_file::load_file(file)?.loaded;
+    let loaded = config_file::load_file(file, Features::default())?.loaded;
     let mut warnings = loaded.warnings.clone();
     if !syntax_only {
         warnings.append(&mut config_file::check_references(&loaded)?);

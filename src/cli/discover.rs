@@ -7,6 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::agent::config_file::{self, Configuration};
 use crate::agent::exit::ExitStatus;
+use crate::config::Features;
 use crate::model::duration;
 use crate::preview::{self, Env, Options, Verdict};
 use crate::sys::clock::{Clock, SystemClock};
@@ -70,7 +71,7 @@ fn discover(
     options: &Options,
     terminal: &mut Terminal<'_>,
 ) -> Result<Verdict, Box<dyn std::error::Error>> {
-    let Configuration { loaded, plan } = config_file::load_file(file)?;
+    let Configuration { loaded, plan } = config_file::load_file(file, Features::default())?;
     for warning in &loaded.warnings {
         terminal.complain(&format!("WARNING: {warning}\n"));
     }

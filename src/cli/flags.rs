@@ -227,7 +227,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "enable-feature",
         Values,
         "",
-        "Comma separated feature names. With an effect: auto-reload-config.",
+        "Comma separated feature names. With an effect: auto-reload-config, extra-scrape-metrics, st-storage.",
     ),
     used(
         "log.level",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::agent::options::{RunOptions, ScrapeOptions, Staging, StorageOptions};
+use crate::config::Features;
 use crate::model::{duration, size};
 use crate::telemetry::log::Format;
 use crate::web::WebOptions;
@@ -25,6 +26,10 @@ pub(super) fn options(given: &Given, hostname: &str) -> Result<RunOptions, Usage
     }
     Ok(RunOptions {
         config_file: given.value("config.file").into(),
+        features: Features {
+            start_timestamps: features.contains(&"st-storage"),
+            extra_scrape_metrics: features.contains(&"extra-scrape-metrics"),
+        },
         auto_reload: auto_reload(given, &features)?,
         storage: storage(given)?,
         memory_max: memory_max(given)?,
@@ -166,24 +171,21 @@ fn features(given: &Given) -> Vec<&str> {
 }
 
 /// Features with an effect here, and those whose absence nobody will notice.
-const FEATURES: [&str; 7] = [
+const FEATURES: [&str; 9] = [
     "agent",
     "auto-gomaxprocs",
     "auto-gomemlimit",
     "auto-reload-config",
     "exemplar-storage",
     "expand-external-labels",
+    "extra-scrape-metrics",
     "metadata-wal-records",
+    "st-storage",
 ];
 
 fn notices(given: &Given, features: &[&str]) -> Vec<String> {
     let mut notices = given.notices();
     let unknown = features.iter().filter(|name| !FEATURES.contains(name));
-    notices.extend(unknown.map(|name| match *name {
-        "extra-scrape-metrics" => {
-            "--enable-feature=extra-scrape-metrics has no effect: write extra_scrape_metrics: true in the configuration".to_owned()
-        }
-        name => format!("--enable-feature={name} has no effect"),
-    }));
+    notices.extend(unknown.map(|name| format!("--enable-feature={name} has no effect")));
     notices
 }

@@ -73,12 +73,13 @@ fn flags_are_read_in_every_form_that_prometheus_reads() {
         "--log.format=json",
     ]);
     assert_eq!(options.config_file.as_os_str(), "a.yml");
+    assert!(options.features.extra_scrape_metrics && !options.features.start_timestamps);
     assert_eq!(options.storage.path.as_os_str(), "/data");
     assert_eq!(options.listen_addresses, ["0.0.0.0:1", "[::1]:2"]);
     assert_eq!(options.web.route_prefix, "/edge");
     assert_eq!(options.auto_reload, Some(Duration::from_secs(1)));
     assert_eq!(options.scrape.timestamp_tolerance, None);
-    assert_eq!(options.notices.len(), 3, "{:?}", options.notices);
+    assert_eq!(options.notices.len(), 2, "{:?}", options.notices);
     assert!(options.web.enable_lifecycle);
     assert_eq!(options.log_level, ::log::LevelFilter::Debug);
     assert_eq!(options.log_format, Format::Json);

@@ -198,6 +198,7 @@ remote_write:
             text,
             files: &NoFiles,
             environment: &|_| None,
+            features: crate::config::Features::default(),
         };
         let config = load(&source).expect("valid").config;
         let listed: Vec<String> = references(&config)

@@ -11,7 +11,7 @@ use super::error::{ConfigError, Problem, ProblemKind, Problems};
 use super::expand::expand;
 use super::read::top::{self, MainFile};
 use super::yaml::{self, Node};
-use super::{Config, Global, paths};
+use super::{Config, Features, Global, paths};
 use crate::limits;
 use crate::model::labels::Labels;
 use crate::model::sorting;
@@ -42,6 +42,8 @@ pub struct Source<'a> {
     pub files: &'a dyn Files,
     /// Environment variables, for external labels.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// What the command line adds to the defaults.
+    pub features: Features,
 }
 
 impl fmt::Debug for Source<'_> {
@@ -72,7 +74,7 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
     let root = tree(source, source.file, source.text, &mut warnings)?;
     let file: Arc<str> = source.file.into();
-    let main = top::read_main(&Cursor::new(&root, ""), &file)
+    let main = top::read_main(&Cursor::new(&root, ""), &file, source.features)
         .map_err(|problems| fault(source.file, problems))?;
     let mut files = vec![source.file.to_owned()];
     let mut jobs = further_jobs(source, &main, &mut files, &mut warnings)?;

@@ -35,6 +35,15 @@ pub struct Config {
     pub remote_write: Vec<Arc<remote_write::RemoteWriteConfig>>,
 }
 
+/// What the command line adds to the defaults of a configuration (`--enable-feature`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Jobs take start timestamps (`st-storage`).
+    pub start_timestamps: bool,
+    /// Jobs that do not say have the extra synthetic series (`extra-scrape-metrics`).
+    pub extra_scrape_metrics: bool,
+}
+
 /// The `global` section as far as it is not already folded into the jobs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Global {

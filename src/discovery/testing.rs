@@ -51,6 +51,7 @@ pub(super) fn config(jobs: &str) -> Config {
         text: &text,
         files: &NoFiles,
         environment: &|_| None,
+        features: crate::config::Features::default(),
     };
     match load(&source) {
         Ok(loaded) => loaded.config,

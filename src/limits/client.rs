@@ -35,6 +35,9 @@ pub const DNS_STOP_CHECK: Duration = Duration::from_millis(250);
 /// receiver needs a tenth of this.
 pub const HTTP_HEAD_BYTES: usize = 64 * 1024;
 
+/// Bytes read of the body of an answer that is a refusal where a stream was wanted.
+pub const HTTP_REFUSAL_BYTES: u64 = 64 * 1024;
+
 /// Bytes read of the body of an answer that is not wanted, so that its connection can be used
 /// again; beyond that the connection is closed.
 pub const HTTP_UNWANTED_BODY_BYTES: u64 = 4 * 1024;

@@ -6,6 +6,7 @@
 //! new connections when TLS files changed. Errors and `Debug` never show secrets.
 
 mod error;
+mod refusal;
 mod transport;
 mod unix;
 
@@ -124,6 +125,12 @@ pub struct Head {
 }
 
 impl Head {
+    /// Whether the status says that the request was carried out.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// The first header of that name, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -211,8 +218,8 @@ impl Client {
         let truncated = content.len() > request.body_limit;
         content.truncate(request.body_limit);
         Ok(Response {
+            body: refusal::showable(&self.context, request, &head, content),
             head,
-            body: content,
             truncated,
         })
     }
@@ -230,7 +237,21 @@ impl Client {
     ) -> Result<(Head, impl Read + use<>), ClientError> {
         let deadline = SystemClock.mono() + request.timeout;
         let (head, body) = self.follow(request, deadline, Some(silence))?;
-        Ok((head, body.into_reader()))
+        let mut reader = body.into_reader();
+        if head.is_success() {
+            return Ok((
+                head,
+                io::Cursor::new(Vec::new()).chain(reader.take(u64::MAX)),
+            ));
+        }
+        let mut said = Vec::new();
+        // What cannot be read is told by the status.
+        let _cut = reader
+            .by_ref()
+            .take(limits::HTTP_REFUSAL_BYTES)
+            .read_to_end(&mut said);
+        let said = refusal::showable(&self.context, request, &head, said);
+        Ok((head, io::Cursor::new(said).chain(reader.take(0))))
     }
 
     /// Ends blocked calls of other threads and refuses all later ones. Does not wait.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use super::aws::{Signable, Signer};
 use super::lease::{Source, Standing, Waiter};
+use super::mask;
 use super::oauth2::{Token, Tokens};
 use super::proxy::{ProxyError, ProxyRules};
 use super::secrets::{self, FileError};
 use super::tls::{TlsError, TlsSource};
 use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
+use crate::config::secret::Secret;
 use crate::http::auth::{self, UnsendableError};
 use crate::http::request::is_header_name;
 use crate::model::time::Mono;
@@ -114,6 +116,18 @@ impl HttpContext {
         self.config.follow_redirects
     }
 
+    /// What a server said, with the secrets of this section and `sent` replaced.
+    #[must_use]
+    pub fn masked(&self, text: String, sent: Vec<Secret>) -> String {
+        let mut secrets = sent;
+        secrets.extend(mask::written(&self.config));
+        secrets.extend(mask::fetched(
+            self.tokens.as_deref(),
+            self.signer.as_deref(),
+        ));
+        mask::hide(text, secrets)
+    }
+
     /// The value of `Authorization`, secrets as they are now. `userinfo`, from the URL, counts
     /// where the configuration says nothing.
     ///
@@ -197,7 +211,7 @@ fn settled<T>(standing: Standing<T>) -> Result<bool, ContextError> {
 mod tests {
     use super::*;
     use crate::config::http_client::HeaderConfig;
-    use crate::config::secret::{Secret, SecretSource};
+    use crate::config::secret::SecretSource;
 
     #[test]
     fn the_configuration_wins_over_the_url() {

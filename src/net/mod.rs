@@ -11,6 +11,7 @@ pub mod context;
 pub mod dns;
 pub mod fetch;
 pub mod lease;
+pub mod mask;
 pub mod mdns;
 pub mod oauth2;
 pub mod proxy;

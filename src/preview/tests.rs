@@ -25,6 +25,7 @@ fn config(jobs: &str) -> Config {
         text: &format!("scrape_configs:\n{jobs}"),
         files: &NoFiles,
         environment: &|_| None,
+        features: crate::config::Features::default(),
     };
     load(&source)
         .map_err(|error| error.to_string())

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use super::mask::Mask;
 use super::retry_after;
 use super::transport::{Answer, HttpAnswer};
 use crate::config::remote_write::Unauthorized;
 use crate::limits;
 use crate::model::time::Wall;
+use crate::net::mask::Mask;
 
 /// What to do with the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ mod tests {
             body: format!("{before}HUNTER2-TOKEN").into_bytes(),
             ..HttpAnswer::default()
         });
-        let line = describe(&answer, &Mask::new(&own));
+        let line = describe(&answer, &crate::remote::settings::mask(&own));
         assert!(!line.contains("HUNT"), "{line}");
     }
 

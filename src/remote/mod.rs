@@ -30,7 +30,6 @@ mod handle;
 pub mod lane;
 pub mod lanes;
 pub mod load;
-pub mod mask;
 pub mod metadata;
 pub mod metrics;
 pub mod outgoing;

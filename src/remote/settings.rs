@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::answer::Manners;
-use super::mask::Mask;
 use super::reshard::ShardBounds;
 use super::shard::ShardSettings;
 use crate::config::remote_write::RemoteWriteConfig;
+use crate::config::secret::Secret;
 use crate::limits;
+use crate::net::mask::Mask;
 
 /// What the threads of an endpoint need of its configuration.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ impl QueueSettings {
                 retry_429: queue.retry_on_http_429 != Some(false),
                 unauthorized: config.narthex.unauthorized,
             },
-            mask: Mask::new(config),
+            mask: mask(config),
             age_limit: (queue.sample_age_limit > Duration::ZERO).then_some(queue.sample_age_limit),
             exemplars: config.send_exemplars,
         }
@@ -76,4 +77,11 @@ impl QueueSettings {
             wall_ms.saturating_sub(limit)
         })
     }
+}
+
+/// What must not be shown of what an endpoint says.
+pub fn mask(config: &RemoteWriteConfig) -> Mask {
+    let headers = config.headers.iter();
+    let headers = headers.map(|(_, value)| Secret::new(value.as_str()));
+    Mask::new(&config.http_client, headers.collect())
 }

@@ -240,7 +240,8 @@ impl Assigned {
         metrics: &ScrapeMetrics,
     ) -> Result<(Format, &'a [u8]), Failed> {
         if fetched.status != 200 {
-            let message = format!("server returned HTTP status {}", fetched.status_text());
+            let status = self.masked(fetched.status_text());
+            let message = format!("server returned HTTP status {status}");
             return Err(Failed {
                 message,
                 body_bytes: Some(0),
@@ -257,7 +258,7 @@ impl Assigned {
         choose(fetched.content_type.as_deref(), fallback)
             .map(|format| (format, body))
             .map_err(|message| Failed {
-                message,
+                message: self.masked(message),
                 body_bytes: Some(body.len() as u64),
             })
     }
@@ -286,8 +287,18 @@ impl Assigned {
             PageError::Row(row) if row.is_limit() => metrics.label_limits.inc(),
             _ => {}
         }
-        self.note(at, duration, Some(&error.to_string()));
+        // It quotes the page.
+        let message = self.masked(error.to_string());
+        self.note(at, duration, Some(&message));
         blocks
+    }
+
+    /// What a target said, without the secrets that it was sent: some echo them.
+    fn masked(&self, text: String) -> String {
+        match &self.spec {
+            Ok(spec) => spec.masked(text),
+            Err(_) => text,
+        }
     }
 
     fn take_failure(

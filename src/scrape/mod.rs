@@ -11,6 +11,7 @@
 
 mod assigned;
 pub mod cache;
+pub mod exemplars;
 mod failure_log;
 pub mod metrics;
 pub mod offender;
@@ -22,6 +23,7 @@ mod request;
 pub mod row_labels;
 pub mod samples;
 pub mod schedule;
+pub mod starts;
 pub mod status;
 pub mod target;
 pub mod target_loop;

@@ -3,6 +3,7 @@
 //!
 //! Runs once per new series, never per sample.
 
+use super::starts;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
 use crate::exposition::key::{SeriesText, parse_key};
 use crate::exposition::normalize;
@@ -118,6 +119,14 @@ impl<'a> RowLabels<'a> {
         }
     }
 
+    /// Whether the row is no series but says since when others count.
+    #[must_use]
+    pub fn is_start(&self, key: &[u8], type_before: MetricType) -> bool {
+        self.config.start_timestamps
+            && self.format == Format::OpenMetrics
+            && starts::is_start(key, type_before)
+    }
+
     /// The own labels of the series written as `key`, sorted; none when relabelling drops it.
     /// `type_before` is the type that the page named last.
     ///
@@ -137,6 +146,7 @@ impl<'a> RowLabels<'a> {
         }
         self.check_names()?;
         check_limits(&self.config.limits, &self.builder)?;
+        self.check_repeated(key)?;
         self.subtract_target();
         Ok(Some(&self.own))
     }
@@ -149,13 +159,6 @@ impl<'a> RowLabels<'a> {
     ) -> Result<(), RowError> {
         parse_key(key, self.format, scraped)
             .map_err(|error| RowError::Syntax(error.to_string()))?;
-        if let Some(name) = scraped.duplicate_name() {
-            let series = String::from_utf8_lossy(key).into_owned();
-            return Err(RowError::DuplicateLabel {
-                name: name.to_owned(),
-                series,
-            });
-        }
         self.builder.clear();
         for (name, value) in scraped.iter() {
             match normalize::label_value(type_before, name, value) {
@@ -216,6 +219,18 @@ impl<'a> RowLabels<'a> {
             Ok(())
         } else {
             Err(RowError::InvalidName(self.builder.build().to_string()))
+        }
+    }
+
+    /// Refuses a label that stands twice, unless relabelling has taken it away.
+    fn check_repeated(&self, key: &[u8]) -> Result<(), RowError> {
+        let repeated = self.scraped.duplicate_name();
+        match repeated.filter(|name| self.builder.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(RowError::DuplicateLabel {
+                name: name.to_owned(),
+                series: String::from_utf8_lossy(key).into_owned(),
+            }),
         }
     }
 

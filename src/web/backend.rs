@@ -12,6 +12,7 @@ use crate::model::labels::Labels;
 use crate::model::loss::Losses;
 use crate::model::metadata::Family;
 use crate::model::time::Wall;
+use crate::relabel::rule::Rule;
 
 /// The running agent, as the web side sees it.
 pub trait Backend: Send + Sync {
@@ -25,6 +26,8 @@ pub trait Backend: Send + Sync {
     fn dropped_target_counts(&self) -> BTreeMap<String, u64>;
     /// Names of all scrape pools.
     fn scrape_pools(&self) -> Vec<String>;
+    /// The relabelling rules of a scrape pool, if there is one of that name.
+    fn relabel_rules(&self, pool: &str) -> Option<Vec<Rule>>;
     /// What active targets say of their metric families.
     fn target_metadata(&self) -> Vec<TargetMetadata>;
     /// The configuration in force as YAML, secrets hidden.

@@ -15,8 +15,10 @@ mod json;
 mod lifecycle;
 mod metrics;
 mod probes;
+mod relabel_steps;
 mod routes;
 mod selector;
+mod self_metrics;
 mod status;
 mod status_page;
 

@@ -3,7 +3,7 @@
 use crate::http::server::request::RequestHead;
 use crate::http::server::response::Response;
 
-use super::{Site, api, lifecycle, probes, status, status_page};
+use super::{Site, api, lifecycle, probes, relabel_steps, self_metrics, status, status_page};
 
 /// One path and what happens there.
 pub(super) struct Route {
@@ -67,6 +67,10 @@ const ROUTES: &[Route] = &[
         "/api/v1/targets/metadata",
         Action::Page(api::targets_metadata),
     ),
+    route(
+        "/api/v1/targets/relabel_steps",
+        Action::Page(relabel_steps::relabel_steps),
+    ),
     route("/api/v1/scrape_pools", Action::Page(api::scrape_pools)),
     route("/api/v1/metadata", Action::Page(api::metadata)),
     route("/api/v1/status/discovery", Action::Page(status::discovery)),
@@ -76,8 +80,16 @@ const ROUTES: &[Route] = &[
     route("/api/v1/status/flags", Action::Page(status::flags)),
     route("/api/v1/status/losses", Action::Page(status::losses)),
     route("/api/v1/status/walreplay", Action::Page(status::wal_replay)),
+    route(
+        "/api/v1/status/self_metrics",
+        Action::Page(self_metrics::self_metrics),
+    ),
     route("/api/v1/features", Action::Page(status::features)),
     route("/api/v1/notifications", Action::Page(status::notifications)),
+    route(
+        "/api/v1/notifications/live",
+        Action::Page(status::live_notifications),
+    ),
     route("/api/v1/write", Action::NoReceiver(NO_REMOTE_WRITE)),
     route("/api/v1/otlp/v1/metrics", Action::NoReceiver(NO_OTLP)),
     route("/api/v1/query*", Action::Unavailable),

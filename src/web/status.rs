@@ -176,6 +176,7 @@ pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
     let features: BTreeMap<&str, BTreeMap<&str, bool>> = sorting::map([
         ("api", sorting::map(api)),
         ("prometheus", sorting::map([("agent_mode", true)])),
+        ("scrape", sorting::map([("extra_scrape_metrics", true)])),
     ]);
     json::success(features)
 }
@@ -183,4 +184,10 @@ pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
 /// There are none: what needs attention is in the metrics and the log.
 pub(super) fn notifications(_site: &Site, _head: &RequestHead) -> Response {
     json::success([(); 0])
+}
+
+/// There never will be one: the answer that ends an event source, so that a browser does not ask
+/// again.
+pub(super) fn live_notifications(_site: &Site, _head: &RequestHead) -> Response {
+    Response::empty(204)
 }

@@ -196,9 +196,86 @@ fn status_answers_have_the_fields_of_prometheus() {
     }
     assert_eq!(
         web.data("/api/v1/features"),
-        r#"{"api":{"admin":false,"lifecycle":true},"prometheus":{"agent_mode":true}}"#
+        r#"{"api":{"admin":false,"lifecycle":true},"prometheus":{"agent_mode":true},"scrape":{"extra_scrape_metrics":true}}"#
     );
     assert!(web.get("/version").1.starts_with(r#"{"version":"1.2.3","#));
+}
+
+#[test]
+fn relabelling_is_shown_rule_by_rule() {
+    let web = web("", false, false);
+    let path = "/api/v1/targets/relabel_steps";
+    let data = |labels: &str| web.data(&format!("{path}?scrapePool=a&labels={labels}"));
+    let rule = |regex: &str, target: &str, action: &str| {
+        format!(
+            r#""rule":{{"source_labels":["__address__"],"separator":";","regex":"{regex}",{target}"replacement":"$1","action":"{action}"}}"#
+        )
+    };
+    let rules = [
+        rule("(.*):.*", r#""target_label":"host","#, "replace"),
+        rule("b:.*", "", "drop"),
+        rule("(.*)", "", "keep"),
+    ];
+    let steps = |shown: [&str; 3]| {
+        let steps = rules.iter().zip(shown);
+        let steps: Vec<String> = steps
+            .map(|(rule, own)| format!("{{{rule},{own}}}"))
+            .collect();
+        format!(r#"{{"steps":[{}]}}"#, steps.join(","))
+    };
+    let kept = r#""output":{"__address__":"a:1","host":"a"},"keep":true"#;
+    assert_eq!(data("%7B%22__address__%22:%22a:1%22%7D"), steps([kept; 3]));
+    let first = r#""output":{"__address__":"b:1","host":"b"},"keep":true"#;
+    let gone = r#""output":{},"keep":false"#;
+    let all = steps([first, gone, gone]);
+    assert_eq!(data("%7B%22__address__%22:%22b:1%22%7D"), all);
+    for (query, error) in [
+        ("", "no scrapePool parameter provided"),
+        ("scrapePool=a", "no labels parameter provided"),
+        ("scrapePool=a&labels=x", "error parsing labels: "),
+        (
+            "scrapePool=x&labels=%7B%7D",
+            r#"error retrieving scrape config: scrape pool \"x\" not found"#,
+        ),
+    ] {
+        let (head, body) = web.get(&format!("{path}?{query}"));
+        assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+        assert!(body.contains(error), "{body}");
+    }
+}
+
+#[test]
+fn own_metrics_are_shown_as_the_fields_of_protobuf() {
+    let web = web("", false, false);
+    let registry = &web.registry;
+    registry.counter("a_total", "A.", &[("x", "y")]).add(2.0);
+    registry.gauge("b", "B.", &[]).set(f64::NAN);
+    registry.histogram("c", "C.", &[], &[0.5]).observe(0.25);
+    let data = |pattern: &str| {
+        web.data(&format!(
+            "/api/v1/status/self_metrics?metric_name_pattern={pattern}"
+        ))
+    };
+    assert_eq!(
+        data("[ab](_total)%3F"),
+        r#"[{"name":"a_total","help":"A.","type":"COUNTER","metric":[{"label":[{"name":"x","value":"y"}],"counter":{"value":2}}]},{"name":"b","help":"B.","type":"GAUGE","metric":[{"gauge":{"value":"NaN"}}]}]"#
+    );
+    assert_eq!(
+        data("c"),
+        r#"[{"name":"c","help":"C.","type":"HISTOGRAM","metric":[{"histogram":{"sampleCount":"1","sampleSum":0.25,"bucket":[{"cumulativeCount":"1","upperBound":0.5},{"cumulativeCount":"1","upperBound":"Infinity"}]}}]}]"#
+    );
+    assert_eq!(data("nothing"), "[]");
+    let (head, body) = web.get("/api/v1/status/self_metrics?metric_name_pattern=(");
+    assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("invalid metric_name_pattern"));
+}
+
+#[test]
+fn nobody_waits_for_notifications() {
+    let web = web("", false, false);
+    assert_eq!(web.data("/api/v1/notifications"), "[]");
+    let (head, body) = web.get("/api/v1/notifications/live");
+    assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
+    assert_eq!(body, "");
 }
 
 #[test]

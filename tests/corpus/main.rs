@@ -58,6 +58,7 @@ fn target(name: &str) -> TargetLoop {
         text: &text,
         files: &NoFiles,
         environment: &|_| None,
+        features: narthex::config::Features::default(),
     };
     let loaded = narthex::config::load::load(&source).expect("a valid configuration");
     let identity = TargetIdentity {

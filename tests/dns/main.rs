@@ -144,6 +144,7 @@ impl Discovery {
             text: &text,
             files: &NoFiles,
             environment: &|_| None,
+            features: narthex::config::Features::default(),
         });
         let plan = plan(&loaded.expect("valid").config).expect("valid");
         let metrics = Registry::default();

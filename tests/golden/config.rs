@@ -48,6 +48,7 @@ fn load_text(name: &str, text: &str) -> Result<Loaded, ConfigError> {
         text,
         files: &GoldenFiles,
         environment: &|name| (name == "REGION").then(|| "eu-1".to_owned()),
+        features: narthex::config::Features::default(),
     })
 }
 

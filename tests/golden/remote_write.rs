@@ -115,6 +115,7 @@ impl Case {
             text: &text,
             files: &NoFiles,
             environment: &|_| None,
+            features: narthex::config::Features::default(),
         };
         let loaded = load(&source).expect("a good configuration");
         loaded.config

@@ -20,6 +20,7 @@ fn a_round_of_metadata_copies_no_text() {
         text: "remote_write: [{url: 'http://localhost/'}]",
         files: &NoFiles,
         environment: &|_| None,
+        features: narthex::config::Features::default(),
     };
     let loaded = load(&source).expect("a valid configuration");
     let mut queue = MetadataQueue::new(Mono(0), &loaded.config.remote_write[0]);

@@ -2,6 +2,10 @@
 //! one before must cost none per sample and none per series, on none of the three paths. Pages of
 //! 100 and of 10,000 series are compared.
 
+use std::sync::Arc;
+
+use narthex::config::scrape::ScrapeConfig;
+use narthex::exposition::protocol::Format;
 use narthex::limits;
 use narthex::model::block::ScrapeBlock;
 use narthex::remote::body::BodyBuilder;
@@ -73,6 +77,36 @@ fn a_repeated_scrape_allocates_nothing_per_series() {
     println!("page: {few:?} calls for {FEW} series, {many:?} for {MANY}");
     // The values, which are cut to their size, and the list of blocks.
     assert_eq!((few, many), (vec![3; COUNTED], vec![3; COUNTED]));
+}
+
+/// Calls for pages of OpenMetrics whose counters all have an exemplar, which stays, and a start
+/// timestamp.
+fn open_metrics_calls(series: usize) -> Vec<usize> {
+    let mut config = ScrapeConfig::clone(&job(""));
+    config.start_timestamps = true;
+    let mut target = Target::new(1, &Arc::new(config));
+    calls(|round| {
+        let mut page = "# TYPE memory counter\n".to_owned();
+        for device in 0..series {
+            let labels = format!("{{device=\"{device}\"}}");
+            page += &format!("memory_total{labels} {round} # {{trace=\"t{device}\"}} 0.5\n");
+            page += &format!("memory_created{labels} {device}.5\n");
+        }
+        page += "# EOF\n";
+        let (outcome, taken) = measure(|| target.scrape_as(Format::OpenMetrics, &page));
+        let side = outcome.blocks[0].side.as_ref().expect("starts");
+        assert_eq!(side.starts.len(), series);
+        assert_eq!(side.exemplars.is_empty(), round > 0);
+        taken.calls
+    })
+}
+
+#[test]
+fn lasting_exemplars_and_start_timestamps_allocate_nothing_per_series() {
+    let (few, many) = (open_metrics_calls(FEW), open_metrics_calls(MANY));
+    println!("page: {few:?} calls for {FEW} series, {many:?} for {MANY}");
+    // As above, the lines and the table of start timestamps, and the box of the tables.
+    assert_eq!((few, many), (vec![6; COUNTED], vec![6; COUNTED]));
 }
 
 fn append_calls(series: usize) -> Vec<usize> {

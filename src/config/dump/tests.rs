@@ -20,6 +20,7 @@ fn loaded(text: &str) -> Loaded {
         text,
         files: &NoFiles,
         environment: &|_| None,
+        features: crate::config::Features::default(),
     };
     load(&source).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -102,6 +103,7 @@ fn mistakes_in_narthex_settings_are_told_with_line_and_key() {
             text: &text,
             files: &NoFiles,
             environment: &|_| None,
+            features: crate::config::Features::default(),
         };
         let error = load(&source).expect_err("refused").to_string();
         let key = line.split(':').next().expect("a key");

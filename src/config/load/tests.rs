@@ -12,13 +12,47 @@ impl Files for NoFiles {
     }
 }
 
-fn loaded(text: &str) -> Result<Loaded, ConfigError> {
-    load(&Source {
+fn source(text: &str) -> Source<'_> {
+    Source {
         file: "conf/prometheus.yml",
         text,
         files: &NoFiles,
         environment: &|_| None,
-    })
+        features: Features::default(),
+    }
+}
+
+fn loaded(text: &str) -> Result<Loaded, ConfigError> {
+    load(&source(text))
+}
+
+#[test]
+fn features_change_what_is_not_written() {
+    let jobs = "scrape_configs: [{job_name: a}, {job_name: b, extra_scrape_metrics: false, \
+                scrape_protocols: [PrometheusText0.0.4]}]\n";
+    for global in ["", "global: {scrape_interval: 5s}\n"] {
+        let text = format!("{global}{jobs}");
+        let features = Features {
+            start_timestamps: true,
+            extra_scrape_metrics: true,
+        };
+        let loaded = load(&Source {
+            features,
+            ..source(&text)
+        });
+        let jobs = loaded.expect("sound").config.scrape_configs;
+        let of = |job: usize| {
+            let first = jobs[job].scrape_protocols[0].as_str();
+            (jobs[job].extra_scrape_metrics, first)
+        };
+        assert_eq!(of(0), (true, "PrometheusProto"));
+        assert_eq!(of(1), (false, "PrometheusText0.0.4"));
+        assert!(jobs.iter().all(|job| job.start_timestamps));
+    }
+    let plain = loaded(jobs).expect("sound").config.scrape_configs;
+    let first = plain[0].scrape_protocols[0].as_str();
+    assert_eq!(first, "OpenMetricsText1.0.0");
+    assert!(!plain[0].start_timestamps && !plain[0].extra_scrape_metrics);
 }
 
 #[test]

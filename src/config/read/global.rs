@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::protocols;
+use crate::config::Features;
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::{EscapingScheme, ScrapeLimits, ScrapeProtocol};
 use crate::model::labels::is_legacy_label_name;
@@ -28,14 +29,19 @@ pub(in crate::config) struct GlobalSection {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) extra_scrape_metrics: bool,
+    /// No key of the file: a feature.
+    pub(super) start_timestamps: bool,
 }
 
-impl Default for GlobalSection {
-    fn default() -> Self {
+impl GlobalSection {
+    /// What holds where nothing is written. Start timestamps come best by protobuf, so a job that
+    /// takes them asks for it first, as in Prometheus.
+    fn unwritten(features: Features) -> Self {
+        let protocols = features.start_timestamps.then(|| protocols::default(true));
         GlobalSection {
             scrape_interval: INTERVAL,
             scrape_timeout: TIMEOUT,
-            scrape_protocols: None,
+            scrape_protocols: protocols,
             scrape_failure_log_file: None,
             external_labels: Vec::new(),
             limits: ScrapeLimits::default(),
@@ -44,12 +50,11 @@ impl Default for GlobalSection {
             scrape_native_histograms: false,
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
-            extra_scrape_metrics: false,
+            extra_scrape_metrics: features.extra_scrape_metrics,
+            start_timestamps: features.start_timestamps,
         }
     }
-}
 
-impl GlobalSection {
     /// The escaping that jobs inherit which name neither a validation nor an escaping scheme.
     pub(super) fn effective_escaping(&self) -> EscapingScheme {
         self.escaping.unwrap_or(match self.name_scheme {
@@ -61,12 +66,13 @@ impl GlobalSection {
 
 /// Takes the section out of the main file's fields. Its mistakes are noted there, and jobs inherit
 /// what could be read, so that their own mistakes show as well.
-pub(super) fn read(top: &mut Fields<'_>) -> GlobalSection {
+pub(super) fn read(top: &mut Fields<'_>, features: Features) -> GlobalSection {
+    let unwritten = GlobalSection::unwritten(features);
     let Some(at) = top.non_null("global") else {
-        return GlobalSection::default();
+        return unwritten;
     };
     let Some(mut fields) = top.note(Fields::new(&at, "config.plain")) else {
-        return GlobalSection::default();
+        return unwritten;
     };
     let (scrape_interval, scrape_timeout) = times(&mut fields);
     let scrape_protocols = fields.get("scrape_protocols", |at| {
@@ -83,9 +89,9 @@ pub(super) fn read(top: &mut Fields<'_>) -> GlobalSection {
         "scrape_native_histograms",
         "convert_classic_histograms_to_nhcb",
         "always_scrape_classic_histograms",
-        "extra_scrape_metrics",
     ]
     .map(|key| fields.bool(key).unwrap_or(false));
+    let extra = fields.bool("extra_scrape_metrics");
     let scrape_failure_log_file = path(&mut fields, "scrape_failure_log_file");
     // Read and checked, but only a server that evaluates queries uses them.
     fields.duration("evaluation_interval");
@@ -95,7 +101,7 @@ pub(super) fn read(top: &mut Fields<'_>) -> GlobalSection {
     GlobalSection {
         scrape_interval,
         scrape_timeout,
-        scrape_protocols: scrape_protocols.flatten(),
+        scrape_protocols: scrape_protocols.flatten().or(unwritten.scrape_protocols),
         scrape_failure_log_file,
         external_labels,
         limits,
@@ -104,7 +110,8 @@ pub(super) fn read(top: &mut Fields<'_>) -> GlobalSection {
         scrape_native_histograms: flags[0],
         convert_classic_histograms_to_nhcb: flags[1],
         always_scrape_classic_histograms: flags[2],
-        extra_scrape_metrics: flags[3],
+        extra_scrape_metrics: extra.unwrap_or(unwritten.extra_scrape_metrics),
+        start_timestamps: unwritten.start_timestamps,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::global::{self, GlobalSection};
 use super::{forbidden, identity, otlp, remote_write, scrape, storage, tracing};
+use crate::config::Features;
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::glob;
 use crate::config::remote_write::RemoteWriteConfig;
@@ -25,9 +26,13 @@ pub(in crate::config) struct MainFile {
 }
 
 /// Reads the main file.
-pub(in crate::config) fn read_main(at: &Cursor<'_>, file: &Arc<str>) -> Decoded<MainFile> {
+pub(in crate::config) fn read_main(
+    at: &Cursor<'_>,
+    file: &Arc<str>,
+    features: Features,
+) -> Decoded<MainFile> {
     let mut fields = Fields::new(at, "config.plain")?;
-    let global = global::read(&mut fields);
+    let global = global::read(&mut fields, features);
     fields.get("runtime", |at| {
         let mut fields = Fields::new(at, "config.RuntimeConfig")?;
         fields.i64("gogc");

@@ -68,6 +68,47 @@ fn any_status_is_an_answer_and_the_connection_is_kept() {
     assert_eq!(received.header("accept-encoding"), Some("gzip"));
 }
 
+/// A client whose token is in a file, and a server that repeats what it was sent.
+fn echoed(status: &'static str) -> (tempfile::TempDir, Client, Server) {
+    let folder = tempfile::tempdir().expect("folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "FILE-TOKEN\n").expect("written");
+    let server = Server::http(move |received| {
+        let sent = |name: &str| received.header(name).unwrap_or_default().to_owned();
+        let said = format!("no {} {}", sent("authorization"), sent("x-consul-token"));
+        answer(status, &[], said.as_bytes())
+    });
+    let client = client(&HttpClientConfig {
+        auth: Auth::Header {
+            kind: "Bearer".to_owned(),
+            credentials: SecretSource::File(token),
+        },
+        ..HttpClientConfig::default()
+    });
+    (folder, client, server)
+}
+
+#[test]
+fn a_refusal_is_read_without_the_secrets_that_it_repeats() {
+    for (status, said) in [
+        ("403 Forbidden", "no Bearer <secret> <secret>"),
+        ("200 OK", "no Bearer FILE-TOKEN CONSUL-TOKEN"),
+    ] {
+        let (_folder, client, server) = echoed(status);
+        let url = server.url("/");
+        let request = Request {
+            headers: &[("X-Consul-Token", "CONSUL-TOKEN")],
+            ..Request::get(&url, PATIENCE, LIMIT)
+        };
+        let response = client.send(&request).expect("answer");
+        assert_eq!(String::from_utf8_lossy(&response.body), said);
+        let (_, mut reader) = client.stream(&request, PATIENCE).expect("answer");
+        let mut streamed = String::new();
+        reader.read_to_string(&mut streamed).expect("text");
+        assert_eq!(streamed, said);
+    }
+}
+
 #[test]
 fn a_post_carries_its_body_and_is_never_redirected() {
     let server = Server::http(|_| redirect("/elsewhere"));

@@ -37,6 +37,12 @@ pub enum SpecError {
 }
 
 impl FetchSpec {
+    /// What the target said, with the secrets of the job replaced.
+    #[must_use]
+    pub fn masked(&self, text: String) -> String {
+        self.context.masked(text, Vec::new())
+    }
+
     /// Puts a spec together. `headers` are sent to wherever redirects lead: accept, accept-encoding,
     /// user-agent and the scrape timeout, never credentials, which belong into `context`. A decoded
     /// body of `body_limit` bytes or more is an error; 0 for no limit. With `unix_socket`, names and

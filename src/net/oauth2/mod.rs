@@ -6,6 +6,7 @@
 mod answer;
 mod assertion;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -96,17 +97,15 @@ impl Tokens {
     /// Texts that must not be shown: the token there is, and the client's secret if it is written.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
-        let mut secrets = Vec::new();
+        let mut found = Vec::new();
         if let Some(Token(header)) = self.source.held() {
             let bare = header.expose().split_once(' ').map(|(_, bare)| bare);
-            secrets.push(Secret::new(bare.unwrap_or(header.expose())));
+            found.push(Secret::new(bare.unwrap_or(header.expose())));
         }
-        if let Grant::ClientCredentials(crate::config::secret::SecretSource::Inline(secret)) =
-            &self.config.grant
-        {
-            secrets.push(secret.clone());
+        if let Grant::ClientCredentials(source) = &self.config.grant {
+            found.extend(secrets::resolve(source).map(Cow::into_owned));
         }
-        secrets
+        found
     }
 }
 

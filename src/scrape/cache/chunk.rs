@@ -14,6 +14,17 @@ pub enum RowKind {
     Duplicate,
     /// Metric relabelling dropped it; no slot.
     Dropped,
+    /// Its value says since when other series count ([`crate::scrape::starts`]); no slot, and no
+    /// sample that anybody counts.
+    Start,
+}
+
+impl RowKind {
+    /// Whether rows of that kind have a slot in the series list.
+    #[must_use]
+    pub const fn has_slot(self) -> bool {
+        matches!(self, RowKind::Kept | RowKind::Duplicate)
+    }
 }
 
 /// One row: where its text stands in the chunk.
@@ -77,11 +88,11 @@ impl KeyChunk {
         }
     }
 
-    /// Slot of every row relative to the chunk's first, none for dropped rows.
+    /// Slot of every row relative to the chunk's first, if it has one.
     pub fn slots(&self) -> impl Iterator<Item = Option<usize>> {
         let mut next = 0;
         self.rows.iter().map(move |row| {
-            if row.kind == RowKind::Dropped {
+            if !row.kind.has_slot() {
                 return None;
             }
             next += 1;
@@ -107,7 +118,7 @@ pub struct KeyChunkBuilder {
 }
 
 impl KeyChunkBuilder {
-    /// Adds a row. The caller adds its series to the series chunk unless it is dropped.
+    /// Adds a row. The caller adds its series to the series chunk if it has a slot.
     pub fn push(&mut self, prelude: &[u8], key: &[u8], kind: RowKind) {
         self.text.extend_from_slice(prelude);
         let key_start = offset(self.text.len());

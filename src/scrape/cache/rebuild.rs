@@ -28,7 +28,7 @@ pub struct Rebuilt {
     pub chunks: Vec<Arc<KeyChunk>>,
     /// What becomes of each entry.
     pub kinds: Vec<RowKind>,
-    /// Hash of each entry's own labels; zero for dropped rows.
+    /// Hash of each entry's own labels; zero for those without a slot.
     pub hashes: Vec<u64>,
     /// Own labels, encoded, and their hash, of the series that the last page had and this one
     /// has not.
@@ -191,7 +191,7 @@ impl<'a, 'l> Composer<'a, 'l> {
             let hash = slot.map_or(0, |slot| own_hash(chunk.series().encoded(slot)));
             let repeated = self.seen.contains(&hash) || hashes.contains(&hash);
             let expected = match row.kind {
-                RowKind::Dropped => true,
+                RowKind::Dropped | RowKind::Start => true,
                 RowKind::Kept => !repeated,
                 RowKind::Duplicate => repeated,
             };
@@ -213,53 +213,57 @@ impl<'a, 'l> Composer<'a, 'l> {
     fn add(&mut self, entry: &Entry) -> Result<(), RowError> {
         let source = self.source;
         let (mut prelude, mut key) = (&[][..], &source.page[entry.key.clone()]);
-        let mut dropped = false;
+        let mut slotless = None;
         if let Some(old) = entry.old {
             let chunk = &source.old[old.chunk];
             (prelude, key) = (chunk.prelude(old.row), chunk.key(old.row));
-            dropped = !self.copy_series(chunk, old.row);
+            slotless = self.copy_series(chunk, old.row);
         }
         if let Some(range) = &entry.prelude {
             prelude = &source.page[range.clone()];
         }
         if entry.old.is_none() {
-            dropped = !self.label(key, entry.type_before)?;
+            slotless = self.label(key, entry.type_before)?;
         }
         self.place(prelude, key);
-        let kind = self.settle(dropped);
+        let kind = self.settle(slotless);
         self.keys.push(prelude, key, kind);
         Ok(())
     }
 
-    /// Leaves the own labels of an old row in the scratch buffer; false if it has none.
-    fn copy_series(&mut self, chunk: &KeyChunk, row: usize) -> bool {
+    /// Leaves the own labels of an old row in the scratch buffer, or says why it has none.
+    fn copy_series(&mut self, chunk: &KeyChunk, row: usize) -> Option<RowKind> {
         self.scratch.clear();
         let Some(slot) = chunk.slots().nth(row).flatten() else {
-            return false;
+            return Some(chunk.rows()[row].kind);
         };
         self.scratch.extend_from_slice(chunk.series().encoded(slot));
-        true
+        None
     }
 
-    /// Leaves the own labels of a new row in the scratch buffer; false if relabelling drops it.
-    fn label(&mut self, key: &[u8], type_before: MetricType) -> Result<bool, RowError> {
+    /// Leaves the own labels of a new row in the scratch buffer, or says why it has none.
+    fn label(&mut self, key: &[u8], type_before: MetricType) -> Result<Option<RowKind>, RowError> {
         self.scratch.clear();
+        if self.labels.is_start(key, type_before) {
+            return Ok(Some(RowKind::Start));
+        }
         let Some(own) = self.labels.own(key, type_before)? else {
-            return Ok(false);
+            return Ok(Some(RowKind::Dropped));
         };
         let pairs = own
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         encode_labels(&mut self.scratch, pairs);
-        Ok(true)
+        Ok(None)
     }
 
-    /// Files the series in the scratch buffer and says what becomes of its row.
-    fn settle(&mut self, dropped: bool) -> RowKind {
-        if dropped {
-            self.kinds.push(RowKind::Dropped);
+    /// Files the series in the scratch buffer, unless the row has no slot, and says what becomes
+    /// of the row.
+    fn settle(&mut self, slotless: Option<RowKind>) -> RowKind {
+        if let Some(kind) = slotless {
+            self.kinds.push(kind);
             self.hashes.push(0);
-            return RowKind::Dropped;
+            return kind;
         }
         let hash = own_hash(&self.scratch);
         let first = self.seen.insert(hash);
@@ -294,10 +298,13 @@ impl<'a, 'l> Composer<'a, 'l> {
     }
 
     fn bad_row(&self, error: RowError) -> BadRow {
-        let kept = self.kinds.iter().filter(|kind| **kind != RowKind::Dropped);
+        let count = |counts: fn(RowKind) -> bool| {
+            let kinds = self.kinds.iter();
+            kinds.filter(|kind| counts(**kind)).count()
+        };
         BadRow {
-            rows: self.kinds.len() + 1,
-            kept: kept.count(),
+            rows: count(|kind| kind != RowKind::Start) + 1,
+            kept: count(RowKind::has_slot),
             error,
         }
     }

@@ -8,6 +8,7 @@ fn config(text: &str) -> Arc<ScrapeConfig> {
         text: &text,
         files: &NoFiles,
         environment: &|_| None,
+        features: crate::config::Features::default(),
     };
     let loaded = crate::config::load::load(&source).expect("valid");
     Arc::clone(&loaded.config.scrape_configs[0])

@@ -17,7 +17,9 @@ struct Harness {
     now: i64,
 }
 
+mod exemplars;
 mod memory;
+mod starts;
 
 fn shared() -> Shared {
     Shared {
@@ -95,6 +97,14 @@ impl Harness {
         let at = self.time();
         self.target
             .page(at, Format::Text, page.as_bytes(), Duration::from_millis(5))
+    }
+
+    fn open_metrics(&mut self, page: &str) -> Outcome {
+        let at = self.time();
+        let page = format!("{page}# EOF\n");
+        let duration = Duration::from_millis(5);
+        self.target
+            .page(at, Format::OpenMetrics, page.as_bytes(), duration)
     }
 
     fn page(&mut self, page: &str) -> Vec<String> {
@@ -261,6 +271,28 @@ fn conflicting_labels_are_exported_or_honored() {
         labels_of(true),
         r#"{__name__="a", exported_job="x", job="own"}"#
     );
+}
+
+#[test]
+fn a_label_that_stands_twice_fails_the_scrape_unless_relabelling_removes_it() {
+    let page = "a{x=\"1\",x=\"2\"} 1\nb 1\n";
+    let error = Harness::new(|_| {}).outcome(page).error;
+    assert!(matches!(error, Some(PageError::Row(_))), "{error:?}");
+    for (action, regex) in [(Action::Drop, "a"), (Action::LabelDrop, "x")] {
+        let mut harness = Harness::new(|config| {
+            config.metric_relabel_configs = vec![Rule {
+                action,
+                source_labels: vec!["__name__".to_owned()],
+                separator: ";".to_owned(),
+                regex: crate::relabel::regex::compile(regex).expect("regex"),
+                modulus: 0,
+                target_label: String::new(),
+                replacement: "$1".to_owned(),
+                scheme: NameScheme::Utf8,
+            }];
+        });
+        assert!(harness.page(page).contains(&series("b", "1")), "{action:?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::model::labels::Labels;
 use crate::model::loss::{Loss, LossKey, LossReason, Losses};
 use crate::model::metadata::{Family, MetricType};
 use crate::model::time::Wall;
+use crate::relabel::rule::{Action, NameScheme, Rule};
 use crate::web::backend::*;
 
 /// What a hostile target could put anywhere.
@@ -83,6 +84,26 @@ impl Backend for Fake {
 
     fn scrape_pools(&self) -> Vec<String> {
         vec!["z".to_owned(), "a".to_owned()]
+    }
+
+    fn relabel_rules(&self, pool: &str) -> Option<Vec<Rule>> {
+        let rule = |action, source: &str, target: &str| Rule {
+            action,
+            source_labels: vec!["__address__".to_owned()],
+            separator: ";".to_owned(),
+            regex: crate::relabel::regex::compile(source).expect("regex"),
+            modulus: 0,
+            target_label: target.to_owned(),
+            replacement: "$1".to_owned(),
+            scheme: NameScheme::Utf8,
+        };
+        (pool == "a").then(|| {
+            vec![
+                rule(Action::Replace, "(.*):.*", "host"),
+                rule(Action::Drop, "b:.*", ""),
+                rule(Action::Keep, "(.*)", ""),
+            ]
+        })
     }
 
     fn target_metadata(&self) -> Vec<TargetMetadata> {

@@ -1,0 +1,130 @@
+//! Start timestamps of a target from page to page.
+
+use super::*;
+
+/// A target that takes start timestamps, or does not.
+fn harness(start_timestamps: bool) -> Harness {
+    Harness::new(|config| config.start_timestamps = start_timestamps)
+}
+
+/// Start timestamps of the page's series by name and labels.
+fn starts(outcome: &Outcome) -> Vec<(String, i64)> {
+    assert_eq!(outcome.error, None);
+    let block = &outcome.blocks[0];
+    let side = block.side.as_ref().map(|side| side.starts.clone());
+    let name = |slot: u32| {
+        let (chunk, index) = block.series.iter().nth(slot as usize).expect("a slot");
+        let labels = block.series.labels(chunk, index);
+        let mut own = labels.filter(|(name, _)| !matches!(*name, "job" | "instance"));
+        let (_, name) = own.next().expect("a name");
+        let rest: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{name} {}", rest.join(" ")).trim_end().to_owned()
+    };
+    let starts = side.unwrap_or_default().into_iter();
+    starts.map(|(slot, at)| (name(slot), at)).collect()
+}
+
+fn expected(pairs: &[(&str, i64)]) -> Vec<(String, i64)> {
+    let pairs = pairs.iter();
+    pairs.map(|(name, at)| ((*name).to_owned(), *at)).collect()
+}
+
+const PAGE: &str = "# TYPE a counter
+a_total{x=\"1\"} 1
+a_created{x=\"1\"} 1.5
+a_total{x=\"2\"} 1
+a_created{x=\"2\"} 2.5
+# TYPE h histogram
+h_bucket{le=\"1.0\"} 1
+h_bucket{le=\"+Inf\"} 2
+h_count 2
+h_sum 3
+h_created 3.5
+# TYPE g gauge
+g_created 4.5
+";
+
+#[test]
+fn created_lines_become_the_starts_of_their_series() {
+    let mut harness = harness(true);
+    let all = [
+        ("a_total x=1", 1500),
+        ("a_total x=2", 2500),
+        ("h_bucket le=1.0", 3500),
+        ("h_bucket le=+Inf", 3500),
+        ("h_count", 3500),
+        ("h_sum", 3500),
+    ];
+    for _ in 0..2 {
+        let outcome = harness.open_metrics(PAGE);
+        assert_eq!(starts(&outcome), expected(&all));
+        // The gauge's own line is a series.
+        assert_eq!(
+            (outcome.counts.scraped, outcome.counts.post_relabel),
+            (7, 7)
+        );
+        assert!(
+            !lines(&outcome.blocks)
+                .iter()
+                .any(|line| line.contains("a_created"))
+        );
+    }
+    // A counter begins anew, and another one is there.
+    let page = PAGE
+        .replace("1.5", "9")
+        .replace("# TYPE h", "a_total{x=\"3\"} 1\n# TYPE h");
+    let found = starts(&harness.open_metrics(&page));
+    assert_eq!(found[0], ("a_total x=1".to_owned(), 9000));
+    assert_eq!(found.len(), 6);
+}
+
+#[test]
+fn without_the_feature_they_are_series() {
+    let mut harness = harness(false);
+    let outcome = harness.open_metrics(PAGE);
+    assert_eq!(starts(&outcome), []);
+    assert_eq!(outcome.counts.scraped, 10);
+    assert!(
+        lines(&outcome.blocks)
+            .iter()
+            .any(|line| line.contains("a_created"))
+    );
+}
+
+#[test]
+fn classic_text_has_no_start_timestamps() {
+    let mut harness = harness(true);
+    let got = harness.page("# TYPE a counter\na 1\na_created 5\n");
+    assert!(got.contains(&series("a_created", "5")), "{got:?}");
+}
+
+#[test]
+fn the_order_within_a_family_does_not_matter() {
+    let mut harness = harness(true);
+    let page = "# TYPE a counter\na_created{x=\"2\"} 2\na_total{x=\"1\"} 1\na_total{x=\"2\"} 1\n\
+                a_created{x=\"1\"} 1\na_created{x=\"3\"} 3\n";
+    let all = [("a_total x=1", 1000), ("a_total x=2", 2000)];
+    assert_eq!(starts(&harness.open_metrics(page)), expected(&all));
+}
+
+#[test]
+fn a_start_belongs_to_a_series_whatever_relabelling_calls_it() {
+    let mut harness = Harness::new(|config| {
+        config.start_timestamps = true;
+        config.metric_relabel_configs = vec![Rule {
+            action: Action::Replace,
+            source_labels: Vec::new(),
+            separator: ";".to_owned(),
+            regex: crate::relabel::regex::compile("(.*)").expect("regex"),
+            modulus: 0,
+            target_label: "__name__".to_owned(),
+            replacement: "other".to_owned(),
+            scheme: NameScheme::Utf8,
+        }];
+    });
+    let page = "# TYPE a counter\na_total 1\na_created 1.5\n";
+    assert_eq!(
+        starts(&harness.open_metrics(page)),
+        expected(&[("other", 1500)])
+    );
+}
