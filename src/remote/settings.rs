@@ -28,6 +28,8 @@ pub struct QueueSettings {
     pub age_limit: Option<Duration>,
     /// Whether exemplars are sent.
     pub exemplars: bool,
+    /// Whether native histograms are sent.
+    pub histograms: bool,
 }
 
 impl QueueSettings {
@@ -65,6 +67,7 @@ impl QueueSettings {
             mask: Mask::new(config),
             age_limit: (queue.sample_age_limit > Duration::ZERO).then_some(queue.sample_age_limit),
             exemplars: config.send_exemplars,
+            histograms: config.send_native_histograms,
         }
     }
 

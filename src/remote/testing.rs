@@ -117,6 +117,7 @@ pub(crate) fn decode_v2(body: &[u8]) -> prompb::WriteRequest {
         labels: labels(&own.labels_refs),
         samples: own.samples.iter().map(sample).collect(),
         exemplars: own.exemplars.iter().map(exemplar).collect(),
+        histograms: own.histograms.clone(),
     };
     prompb::WriteRequest {
         timeseries: request.timeseries.iter().map(series).collect(),

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
     exemplars: true,
+    histograms: true,
 };
 
 fn settings() -> ShardSettings {
