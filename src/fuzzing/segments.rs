@@ -124,7 +124,10 @@ fn describe(block: &ScrapeBlock) -> String {
         let exemplars: Vec<_> = side.exemplars.iter().map(of).collect();
         // Also where a NaN is not equal to itself.
         let histograms: Vec<_> = side.histograms.iter().map(described_histogram).collect();
-        format!("{:?} {:?} {exemplars:?} {histograms:?}", side.timestamps, side.starts)
+        format!(
+            "{:?} {:?} {exemplars:?} {histograms:?}",
+            side.timestamps, side.starts
+        )
     });
     let (epoch, offset) = (block.epoch, block.offset_ms);
     let (target, chunks) = (block.series.target(), block.series.chunks());
@@ -143,7 +146,10 @@ fn described_histogram((slot, own): &(u32, NativeHistogram)) -> String {
     let bounds = own.custom_values.iter().chain([&own.zero_threshold]);
     let bounds: Vec<u64> = bounds.map(|bound| bound.to_bits()).collect();
     let spans = (&own.positive_spans, &own.negative_spans);
-    format!("{slot} {:?} {} {bounds:?} {spans:?} {counts}", own.reset_hint, own.schema)
+    format!(
+        "{slot} {:?} {} {bounds:?} {spans:?} {counts}",
+        own.reset_hint, own.schema
+    )
 }
 
 /// What the log's reader gives: blocks and gaps without a hole between them. None if the log is

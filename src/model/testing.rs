@@ -62,20 +62,28 @@ pub(crate) fn histogram() -> impl Strategy<Value = NativeHistogram> {
         1 => Just(CUSTOM_BUCKETS),
         1 => any::<i8>()
     ];
-    (spans(), spans(), schema, bits(), 0u64..4, prop::collection::vec(bits(), 0..4)).prop_flat_map(
-        |(positive, negative, schema, zero_threshold, hint, custom)| {
-            let counts = counts(buckets(&positive), buckets(&negative));
-            counts.prop_map(move |counts| NativeHistogram {
-                reset_hint: ResetHint::from_number(hint).expect("one of four"),
-                schema,
-                zero_threshold,
-                counts,
-                positive_spans: positive.clone().into(),
-                negative_spans: negative.clone().into(),
-                custom_values: custom.clone().into(),
-            })
-        },
+    (
+        spans(),
+        spans(),
+        schema,
+        bits(),
+        0u64..4,
+        prop::collection::vec(bits(), 0..4),
     )
+        .prop_flat_map(
+            |(positive, negative, schema, zero_threshold, hint, custom)| {
+                let counts = counts(buckets(&positive), buckets(&negative));
+                counts.prop_map(move |counts| NativeHistogram {
+                    reset_hint: ResetHint::from_number(hint).expect("one of four"),
+                    schema,
+                    zero_threshold,
+                    counts,
+                    positive_spans: positive.clone().into(),
+                    negative_spans: negative.clone().into(),
+                    custom_values: custom.clone().into(),
+                })
+            },
+        )
 }
 
 /// A histogram that is observed into, as a client library has it.
@@ -100,7 +108,10 @@ impl Observed {
     }
 
     fn fraction(&mut self) -> f64 {
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.dice >> 11) as f64 / (1u64 << 53) as f64
     }
 

@@ -43,11 +43,7 @@ impl Handler for ReceiveHandler {
     }
 }
 
-fn message(
-    version: Version,
-    body: &[u8],
-    findings: &mut Findings,
-) -> Result<Message, DecodeError> {
+fn message(version: Version, body: &[u8], findings: &mut Findings) -> Result<Message, DecodeError> {
     match version {
         Version::V1 => Ok(decode(body)?.into()),
         Version::V2 => resolve(&decode_v2(body)?, |broken| findings.add(broken)),

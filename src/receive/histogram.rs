@@ -43,9 +43,7 @@ fn has_one_kind(own: &Histogram) -> bool {
     let floats = own.positive_counts.len() + own.negative_counts.len();
     let integers = own.positive_deltas.len() + own.negative_deltas.len();
     match own.count {
-        Some(Count::Int(_)) => {
-            floats == 0 && !matches!(own.zero_count, Some(ZeroCount::Float(_)))
-        }
+        Some(Count::Int(_)) => floats == 0 && !matches!(own.zero_count, Some(ZeroCount::Float(_))),
         Some(Count::Float(_)) => {
             integers == 0 && !matches!(own.zero_count, Some(ZeroCount::Int(_)))
         }
@@ -72,7 +70,9 @@ fn bounds_fit(own: &Histogram, is_custom: bool) -> bool {
     }
     let bounds = &own.custom_values;
     let ascends = bounds.windows(2).all(|pair| pair[0] < pair[1]);
-    let finite = bounds.iter().all(|bound| !bound.is_nan() && *bound != f64::INFINITY);
+    let finite = bounds
+        .iter()
+        .all(|bound| !bound.is_nan() && *bound != f64::INFINITY);
     let zero = match own.zero_count {
         Some(ZeroCount::Int(zero)) => zero == 0,
         Some(ZeroCount::Float(zero)) => zero == 0.0,
@@ -82,7 +82,10 @@ fn bounds_fit(own: &Histogram, is_custom: bool) -> bool {
     for span in &own.positive_spans {
         end = end.saturating_add(i64::from(span.offset) + i64::from(span.length));
     }
-    let begins = own.positive_spans.first().is_none_or(|span| span.offset >= 0);
+    let begins = own
+        .positive_spans
+        .first()
+        .is_none_or(|span| span.offset >= 0);
     // The last bucket has no upper bound.
     let known = begins && end <= bounds.len() as i64 + 1;
     ascends && finite && known && zero && own.zero_threshold == 0.0 && own.negative_spans.is_empty()

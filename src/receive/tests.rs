@@ -115,7 +115,10 @@ fn lines_stay_lines_whatever_a_label_holds() {
     let hostile = request(vec![series(&labels, &[(1e6, 7), (value::STALE, 8)])]);
     let lines: Vec<String> = Message::from(hostile).series[0].lines().collect();
     let series = "x{a=\"q\\\"\\n\\u{1b}[2J\"}";
-    assert_eq!(lines, [format!("{series} 1e+06 7"), format!("{series} StaleNaN 8")]);
+    assert_eq!(
+        lines,
+        [format!("{series} 1e+06 7"), format!("{series} StaleNaN 8")]
+    );
 }
 
 /// Hands every write on to the test.

@@ -124,13 +124,17 @@ impl Lanes {
     pub fn has_room(&self, block: &ScrapeBlock) -> bool {
         let settings = &self.context.settings;
         let most = settings.capacity.saturating_add(settings.shard.samples);
+        let most_histograms = 2 * limits::REMOTE_BATCH_HISTOGRAMS;
         match &self.kind {
-            Kind::Inline(lane) => lane.pending_samples() < most,
+            Kind::Inline(lane) => {
+                lane.pending_samples() < most && lane.pending_histograms() < most_histograms
+            }
             Kind::Threads(threads) => {
                 let load = &threads[self.shard_of(block)].load;
                 // One place stays free for a nudge.
                 load.mails.load(Ordering::Acquire) + 1 < limits::REMOTE_SHARD_BLOCKS as u64
                     && load.samples.load(Ordering::Acquire) < most
+                    && load.histograms.load(Ordering::Acquire) < most_histograms
             }
         }
     }

@@ -82,12 +82,7 @@ impl Piece {
 
     /// These slots of a block, of which so many have a sample that is sent.
     #[must_use]
-    pub fn part(
-        item: Arc<Item>,
-        slots: Range<u32>,
-        samples: u64,
-        aside: Option<Mono>,
-    ) -> Piece {
+    pub fn part(item: Arc<Item>, slots: Range<u32>, samples: u64, aside: Option<Mono>) -> Piece {
         let (mut histograms, mut histogram_bytes) = (0, 0);
         for own in item.histograms(&slots) {
             histograms += 1;
@@ -123,7 +118,10 @@ impl Piece {
             return samples_max.min((bytes_max / each) as u64).max(1);
         }
         let mut histograms = self.item.histograms(&self.slots).peekable();
-        let sent = self.slots.clone().filter(|slot| self.item.sends(*slot as usize));
+        let sent = self
+            .slots
+            .clone()
+            .filter(|slot| self.item.sends(*slot as usize));
         let mut bytes = 0;
         let fitting = sent.take_while(|slot| {
             let own = histograms.next_if(|(at, _)| at == slot);
@@ -143,8 +141,7 @@ impl Piece {
             found > samples
         });
         let at = sending.next().unwrap_or(self.slots.end);
-        let part =
-            |slots, samples| Piece::part(Arc::clone(&self.item), slots, samples, self.aside);
+        let part = |slots, samples| Piece::part(Arc::clone(&self.item), slots, samples, self.aside);
         let first = part(self.slots.start..at, samples);
         let second = part(at..self.slots.end, self.samples.saturating_sub(samples));
         (first, second)

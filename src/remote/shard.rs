@@ -207,7 +207,9 @@ impl Shard {
         };
         let deadline = oldest.item.arrived + self.settings.deadline;
         let (samples_max, bytes_max) = self.room();
-        let full = self.queued_samples >= samples_max || self.queued_bytes >= bytes_max;
+        let full = self.queued_samples >= samples_max
+            || self.queued_bytes >= bytes_max
+            || self.queued_histograms >= limits::REMOTE_BATCH_HISTOGRAMS;
         if !full && !flush && now < deadline {
             let due = self.asides.due().unwrap_or(Mono::NEVER);
             return Step::Wait(deadline.min(due));

@@ -146,6 +146,7 @@ impl Books {
         for series in &request.timeseries {
             let stored = self.series.entry(series_name(series)).or_default();
             stored.extend(series.samples.iter().map(|sample| sample.timestamp));
+            stored.extend(series.histograms.iter().map(|own| own.timestamp));
         }
     }
 

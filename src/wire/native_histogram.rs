@@ -74,7 +74,12 @@ pub fn append(out: &mut Vec<u8>, tag: u8, sample: &HistogramSample<'_>) {
         append_varint(out, SCHEMA, varint::zigzag(own.schema.into()));
     }
     append_double(out, ZERO_THRESHOLD, own.zero_threshold);
-    append_count(out, &own.counts, [ZERO_COUNT_INT, ZERO_COUNT_FLOAT], Which::Zero);
+    append_count(
+        out,
+        &own.counts,
+        [ZERO_COUNT_INT, ZERO_COUNT_FLOAT],
+        Which::Zero,
+    );
     append_spans(out, NEGATIVE_SPANS, &own.negative_spans);
     match &own.counts {
         Counts::Integer(counts) => append_deltas(out, NEGATIVE_DELTAS, &counts.negative),
@@ -101,7 +106,13 @@ pub fn append(out: &mut Vec<u8>, tag: u8, sample: &HistogramSample<'_>) {
 fn message_len(sample: &HistogramSample<'_>) -> usize {
     let own = sample.histogram;
     let double = |value: f64| if value.to_bits() == 0 { 0 } else { DOUBLE };
-    let number = |tag: usize, value: u64| if value == 0 { 0 } else { tag + varint::len(value) };
+    let number = |tag: usize, value: u64| {
+        if value == 0 {
+            0
+        } else {
+            tag + varint::len(value)
+        }
+    };
     let counts = match &own.counts {
         Counts::Integer(counts) => {
             2 + varint::len(counts.count)
@@ -135,7 +146,9 @@ fn packed(tag: usize, bytes: usize) -> usize {
 }
 
 fn deltas_len(deltas: &[i64]) -> usize {
-    let lens = deltas.iter().map(|delta| varint::len(varint::zigzag(*delta)));
+    let lens = deltas
+        .iter()
+        .map(|delta| varint::len(varint::zigzag(*delta)));
     lens.sum()
 }
 

@@ -56,7 +56,10 @@ fn totals(deltas: &[i64]) -> Vec<String> {
 }
 
 fn floats(values: &[f64]) -> Vec<String> {
-    values.iter().map(|value| float::format_go(*value)).collect()
+    values
+        .iter()
+        .map(|value| float::format_go(*value))
+        .collect()
 }
 
 fn spans(spans: &[Span]) -> Vec<String> {
@@ -95,11 +98,21 @@ mod tests {
                 negative: [2].into(),
             }),
             positive_spans: [
-                Span { offset: -1, length: 2 },
-                Span { offset: 4, length: 1 },
+                Span {
+                    offset: -1,
+                    length: 2,
+                },
+                Span {
+                    offset: 4,
+                    length: 1,
+                },
             ]
             .into(),
-            negative_spans: [Span { offset: 0, length: 1 }].into(),
+            negative_spans: [Span {
+                offset: 0,
+                length: 1,
+            }]
+            .into(),
             custom_values: [].into(),
         };
         let text = |own: &NativeHistogram, sum| {

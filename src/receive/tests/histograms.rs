@@ -60,7 +60,15 @@ fn changed(mut own: Histogram, change: fn(&mut Histogram)) -> Vec<Broken> {
 
 #[test]
 fn each_rule_about_histograms_is_checked() {
-    for own in [whole(), custom(), float(), Histogram { sum: STALE, ..Histogram::default() }] {
+    for own in [
+        whole(),
+        custom(),
+        float(),
+        Histogram {
+            sum: STALE,
+            ..Histogram::default()
+        },
+    ] {
         assert_eq!(broken(&own, Version::V2), []);
     }
     type Case = (Histogram, fn(&mut Histogram), Broken);
@@ -68,25 +76,97 @@ fn each_rule_about_histograms_is_checked() {
         (whole(), |own| own.schema = 9, Broken::HistogramSchema),
         (whole(), |own| own.schema = -5, Broken::HistogramSchema),
         (whole(), |own| own.schema = 1 << 20, Broken::HistogramSchema),
-        (whole(), |own| own.reset_hint = 4, Broken::HistogramResetHint),
+        (
+            whole(),
+            |own| own.reset_hint = 4,
+            Broken::HistogramResetHint,
+        ),
         (whole(), |own| own.count = None, Broken::HistogramKind),
-        (whole(), |own| own.count = Some(Count::Float(7.0)), Broken::HistogramKind),
-        (whole(), |own| own.negative_counts.push(1.0), Broken::HistogramKind),
-        (float(), |own| own.zero_count = Some(ZeroCount::Int(0)), Broken::HistogramKind),
-        (whole(), |own| own.positive_spans[0].length = 1, Broken::HistogramSpans),
-        (whole(), |own| own.positive_spans[1].offset = -1, Broken::HistogramSpans),
-        (whole(), |own| own.negative_spans.push(span(0, 1)), Broken::HistogramSpans),
-        (whole(), |own| own.positive_deltas[0] = -1, Broken::HistogramBuckets),
-        (float(), |own| own.positive_counts[0] = -0.5, Broken::HistogramBuckets),
-        (whole(), |own| own.count = Some(Count::Int(8)), Broken::HistogramCount),
-        (float(), |own| own.count = Some(Count::Float(-1.0)), Broken::HistogramCount),
-        (whole(), |own| own.custom_values.push(1.0), Broken::HistogramBounds),
-        (whole(), |own| own.zero_threshold = -1.0, Broken::HistogramBounds),
-        (custom(), |own| own.custom_values.swap(0, 1), Broken::HistogramBounds),
-        (custom(), |own| own.custom_values.truncate(1), Broken::HistogramBounds),
-        (custom(), |own| own.custom_values[1] = f64::INFINITY, Broken::HistogramBounds),
-        (custom(), |own| own.zero_threshold = 1.0, Broken::HistogramBounds),
-        (custom(), |own| own.positive_spans[0].offset = 1, Broken::HistogramBounds),
+        (
+            whole(),
+            |own| own.count = Some(Count::Float(7.0)),
+            Broken::HistogramKind,
+        ),
+        (
+            whole(),
+            |own| own.negative_counts.push(1.0),
+            Broken::HistogramKind,
+        ),
+        (
+            float(),
+            |own| own.zero_count = Some(ZeroCount::Int(0)),
+            Broken::HistogramKind,
+        ),
+        (
+            whole(),
+            |own| own.positive_spans[0].length = 1,
+            Broken::HistogramSpans,
+        ),
+        (
+            whole(),
+            |own| own.positive_spans[1].offset = -1,
+            Broken::HistogramSpans,
+        ),
+        (
+            whole(),
+            |own| own.negative_spans.push(span(0, 1)),
+            Broken::HistogramSpans,
+        ),
+        (
+            whole(),
+            |own| own.positive_deltas[0] = -1,
+            Broken::HistogramBuckets,
+        ),
+        (
+            float(),
+            |own| own.positive_counts[0] = -0.5,
+            Broken::HistogramBuckets,
+        ),
+        (
+            whole(),
+            |own| own.count = Some(Count::Int(8)),
+            Broken::HistogramCount,
+        ),
+        (
+            float(),
+            |own| own.count = Some(Count::Float(-1.0)),
+            Broken::HistogramCount,
+        ),
+        (
+            whole(),
+            |own| own.custom_values.push(1.0),
+            Broken::HistogramBounds,
+        ),
+        (
+            whole(),
+            |own| own.zero_threshold = -1.0,
+            Broken::HistogramBounds,
+        ),
+        (
+            custom(),
+            |own| own.custom_values.swap(0, 1),
+            Broken::HistogramBounds,
+        ),
+        (
+            custom(),
+            |own| own.custom_values.truncate(1),
+            Broken::HistogramBounds,
+        ),
+        (
+            custom(),
+            |own| own.custom_values[1] = f64::INFINITY,
+            Broken::HistogramBounds,
+        ),
+        (
+            custom(),
+            |own| own.zero_threshold = 1.0,
+            Broken::HistogramBounds,
+        ),
+        (
+            custom(),
+            |own| own.positive_spans[0].offset = 1,
+            Broken::HistogramBounds,
+        ),
     ];
     for (own, change, expected) in cases {
         assert_eq!(changed(own, change), [expected]);
@@ -144,6 +224,9 @@ fn a_strict_receiver_refuses_a_broken_histogram() {
     let body = packed_bytes(&request(vec![own]).encode_to_vec());
     let answer = receiver.post(HEADERS, &body);
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.ends_with("histogram whose count is not what is in its buckets\n"), "{answer}");
+    assert!(
+        answer.ends_with("histogram whose count is not what is in its buckets\n"),
+        "{answer}"
+    );
     assert!(receiver.stop().contains("histogram_count: 1\n"));
 }

@@ -6,8 +6,8 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::model::calendar::Rfc3339;
 use crate::model::block::ScrapeBlock;
+use crate::model::calendar::Rfc3339;
 use crate::model::float;
 use crate::model::line;
 use crate::model::sorting;

@@ -26,10 +26,7 @@ impl Part {
 
     /// The longest part at the front, given the kind of each block: a block without a sample goes
     /// with any.
-    pub(super) fn first(
-        places: &Range<usize>,
-        kinds: impl Iterator<Item = Option<bool>>,
-    ) -> Part {
+    pub(super) fn first(places: &Range<usize>, kinds: impl Iterator<Item = Option<bool>>) -> Part {
         let (mut kind, mut end) = (None, places.start);
         for own in kinds {
             if kind.is_some() && own.is_some() && kind != own {

@@ -22,7 +22,8 @@ fn scrape(sequence: u64, list: &Arc<SeriesList>, cells: &[Cell]) -> Piece {
     let mut side = SideTables::default();
     for (slot, cell) in (0..).zip(cells) {
         own.values[slot as usize] = cell.value;
-        side.histograms.extend(cell.histogram.clone().map(|own| (slot, own)));
+        side.histograms
+            .extend(cell.histogram.clone().map(|own| (slot, own)));
         side.starts.extend(cell.start.map(|start| (slot, start)));
     }
     own.side = Some(Box::new(side));
@@ -65,7 +66,11 @@ fn built(version: Version, pieces: &[Piece], rules: Rules) -> (Counts, WriteRequ
 /// Samples of both kinds by time.
 fn kinds(series: &TimeSeries) -> Vec<(i64, &'static str)> {
     let floats = series.samples.iter().map(|own| {
-        let kind = if is_stale(own.value) { "stale" } else { "float" };
+        let kind = if is_stale(own.value) {
+            "stale"
+        } else {
+            "float"
+        };
         (own.timestamp, kind)
     });
     let histograms = series.histograms.iter();
@@ -121,7 +126,11 @@ fn what_an_endpoint_does_not_get_is_left_out_and_counted() {
     let pieces = [scrape(1, &list, &cells)];
     let said = |version, rules| {
         let (counts, request) = built(version, &pieces, rules);
-        let sent: usize = request.timeseries.iter().map(|own| own.histograms.len()).sum();
+        let sent: usize = request
+            .timeseries
+            .iter()
+            .map(|own| own.histograms.len())
+            .sum();
         assert_eq!(sent as u64, counts.histograms);
         assert_eq!(counts.samples, 1);
         (counts.histograms, counts.unwanted, counts.custom_buckets)
@@ -140,7 +149,10 @@ fn what_an_endpoint_does_not_get_is_left_out_and_counted() {
         ..ALL
     };
     let (counts, request) = built(Version::V2, &pieces, old);
-    assert_eq!((counts.all(), counts.too_old, request.timeseries.len()), (0, 3, 0));
+    assert_eq!(
+        (counts.all(), counts.too_old, request.timeseries.len()),
+        (0, 3, 0)
+    );
 }
 
 #[test]
@@ -200,7 +212,9 @@ fn a_piece_is_cut_where_its_histograms_fill_a_request() {
     // The estimate is above what is sent.
     for version in [Version::V1, Version::V2] {
         let mut builder = BodyBuilder::default();
-        builder.build(version, std::slice::from_ref(&whole), ALL).expect("built");
+        builder
+            .build(version, std::slice::from_ref(&whole), ALL)
+            .expect("built");
         let body = builder.finish().expect("finished");
         let raw = snap::raw::decompress_len(body).expect("snappy");
         assert!(raw <= whole.bytes(), "{raw} > {}", whole.bytes());

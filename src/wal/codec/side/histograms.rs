@@ -167,7 +167,9 @@ pub(super) fn take(
     for shell in shells.iter().filter(|shell| shell.sum.is_none()) {
         let own = numbers::lengths(&shell.own, budget.0)?;
         budget.spend(own[0] + own[1])?;
-        let old = shell.old.and_then(|at| Some((&before[at].1, old_numbers.starts[at]?)));
+        let old = shell
+            .old
+            .and_then(|at| Some((&before[at].1, old_numbers.starts[at]?)));
         numbers::put_spans(&mut spans, own, &shell.own, old);
         lengths.push(own);
     }

@@ -5,7 +5,7 @@
 //! that one observation changes one number; and the count as what it exceeds all buckets by, which
 //! is zero as long as nothing but numbers is observed.
 
-use crate::model::histogram::{Buckets, Counts, CUSTOM_BUCKETS, NativeHistogram, Span};
+use crate::model::histogram::{Buckets, CUSTOM_BUCKETS, Counts, NativeHistogram, Span};
 use crate::wal::codec::values;
 
 /// Doubles hold every integer up to here.
@@ -150,7 +150,10 @@ pub(super) fn put_spans(
         runs(before, now, |len, place| {
             push(out, len, place.map(|place| base + place));
         });
-        base += before.iter().map(|span| span.length as usize).sum::<usize>();
+        base += before
+            .iter()
+            .map(|span| span.length as usize)
+            .sum::<usize>();
     }
 }
 
@@ -160,7 +163,12 @@ fn same_kind(one: &NativeHistogram, two: &NativeHistogram) -> bool {
 
 /// Whether a bucket's index means the same in both.
 fn same_bounds(one: &NativeHistogram, two: &NativeHistogram) -> bool {
-    let bits = |own: &NativeHistogram| own.custom_values.iter().map(|bound| bound.to_bits()).collect::<Vec<_>>();
+    let bits = |own: &NativeHistogram| {
+        own.custom_values
+            .iter()
+            .map(|bound| bound.to_bits())
+            .collect::<Vec<_>>()
+    };
     one.schema == two.schema && (one.schema != CUSTOM_BUCKETS || bits(one) == bits(two))
 }
 
@@ -234,13 +242,7 @@ mod tests {
         assert_eq!(found(&before, &before), [(5, Some(0))]);
         assert_eq!(
             found(&before, &[span(-3, 3), span(3, 4)]),
-            [
-                (1, None),
-                (2, Some(0)),
-                (1, None),
-                (2, Some(3)),
-                (1, None)
-            ]
+            [(1, None), (2, Some(0)), (1, None), (2, Some(3)), (1, None)]
         );
         assert_eq!(found(&[], &[span(5, 2)]), [(2, None)]);
         assert_eq!(found(&before, &[]), []);

@@ -17,8 +17,12 @@ pub(super) fn put(out: &mut Vec<u8>, table: &[(u32, i64)], past: Past<'_>) {
             (Some((slot, _)), None) | (None, Some((slot, _))) => *slot,
             (Some((one, _)), Some((two, _))) => *one.min(two),
         };
-        let now = own.next_if(|(own, _)| *own == slot).map(|(_, start)| *start);
-        let then = old.next_if(|(own, _)| *own == slot).map(|(_, start)| *start);
+        let now = own
+            .next_if(|(own, _)| *own == slot)
+            .map(|(_, start)| *start);
+        let then = old
+            .next_if(|(own, _)| *own == slot)
+            .map(|(_, start)| *start);
         if now != then {
             changes.put(slot, now);
         }

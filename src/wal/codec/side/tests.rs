@@ -50,14 +50,13 @@ fn all(block: &ScrapeBlock) -> String {
         .collect();
     let bits: Vec<_> = block.values.iter().map(|own| own.to_bits()).collect();
     let exemplars = side.exemplars;
-    format!("{:?} {:?} {exemplars:?} {histograms:?} {bits:?}", side.timestamps, side.starts)
+    format!(
+        "{:?} {:?} {exemplars:?} {histograms:?} {bits:?}",
+        side.timestamps, side.starts
+    )
 }
 
-fn past_of<'a>(
-    spans: &'a [Span],
-    block: Option<&'a ScrapeBlock>,
-    states: &'a [State],
-) -> Past<'a> {
+fn past_of<'a>(spans: &'a [Span], block: Option<&'a ScrapeBlock>, states: &'a [State]) -> Past<'a> {
     Past {
         spans,
         block,
@@ -136,7 +135,10 @@ fn pair() -> impl Strategy<Value = [ScrapeBlock; 2]> {
             two.starts.retain(|(slot, _)| kept(*slot));
             two.starts.extend(starts.copied());
             two.starts = sorted(two.starts);
-            let fresh = other.histograms.into_iter().filter(|(slot, _)| !kept(*slot));
+            let fresh = other
+                .histograms
+                .into_iter()
+                .filter(|(slot, _)| !kept(*slot));
             two.histograms.retain(|(slot, _)| kept(*slot));
             two.histograms.extend(fresh);
             two.histograms = sorted(two.histograms);
@@ -201,7 +203,13 @@ fn start_timestamps_that_stay_cost_nothing() {
         ..SideTables::default()
     };
     let same = |slot: u32| 1_700_000_000_000 + i64::from(slot % 7);
-    let reset = |slot: u32| if slot == 500 { 1_700_000_100_000 } else { same(slot) };
+    let reset = |slot: u32| {
+        if slot == 500 {
+            1_700_000_100_000
+        } else {
+            same(slot)
+        }
+    };
     let blocks = [&same as &dyn Fn(u32) -> i64, &same, &reset].map(starts);
     let blocks = blocks.map(|side| block(vec![1.0; 1000], side));
     let sizes = survive(&blocks, &spans::same(1000));
@@ -243,7 +251,10 @@ fn a_histogram_costs_what_changed() {
     ] {
         let (buckets, key, mean) = cost(schema, spread, before, between);
         println!("schema {schema}, {buckets} buckets, {between} observations: {key} {mean:.1}");
-        assert!(mean <= bound, "{buckets} buckets, {between} observations: {mean}");
+        assert!(
+            mean <= bound,
+            "{buckets} buckets, {between} observations: {mean}"
+        );
     }
 }
 
