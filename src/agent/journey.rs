@@ -16,7 +16,7 @@ use crate::model::source::{BlockSource, Next};
 use crate::model::testing::{Observed, histogram};
 use crate::model::time::{Mono, Wall};
 use crate::receive::decode::{decode, decode_v2};
-use crate::receive::message::Message;
+use crate::receive::message::{Message, Series};
 use crate::receive::resolve::resolve;
 use crate::remote::body::BodyBuilder;
 use crate::remote::outgoing::OutgoingCache;
@@ -183,7 +183,7 @@ fn expected(version: Version, scrapes: &[Vec<Cell>]) -> Vec<String> {
 }
 
 fn shown(message: &Message) -> Vec<String> {
-    let mut lines: Vec<String> = message.series.iter().flat_map(|own| own.lines()).collect();
+    let mut lines: Vec<String> = message.series.iter().flat_map(Series::lines).collect();
     lines.sort();
     lines
 }

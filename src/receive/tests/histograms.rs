@@ -58,118 +58,23 @@ fn changed(mut own: Histogram, change: fn(&mut Histogram)) -> Vec<Broken> {
     broken(&own, Version::V2)
 }
 
-#[test]
-fn each_rule_about_histograms_is_checked() {
-    for own in [
-        whole(),
-        custom(),
-        float(),
-        Histogram {
-            sum: STALE,
-            ..Histogram::default()
-        },
-    ] {
-        assert_eq!(broken(&own, Version::V2), []);
+type Change = fn(&mut Histogram);
+
+/// Every one of these changes breaks that rule, and no other.
+fn breaks(own: fn() -> Histogram, changes: &[Change], rule: Broken) {
+    for change in changes {
+        assert_eq!(changed(own(), *change), [rule]);
     }
-    type Case = (Histogram, fn(&mut Histogram), Broken);
-    let cases: [Case; 22] = [
-        (whole(), |own| own.schema = 9, Broken::HistogramSchema),
-        (whole(), |own| own.schema = -5, Broken::HistogramSchema),
-        (whole(), |own| own.schema = 1 << 20, Broken::HistogramSchema),
-        (
-            whole(),
-            |own| own.reset_hint = 4,
-            Broken::HistogramResetHint,
-        ),
-        (whole(), |own| own.count = None, Broken::HistogramKind),
-        (
-            whole(),
-            |own| own.count = Some(Count::Float(7.0)),
-            Broken::HistogramKind,
-        ),
-        (
-            whole(),
-            |own| own.negative_counts.push(1.0),
-            Broken::HistogramKind,
-        ),
-        (
-            float(),
-            |own| own.zero_count = Some(ZeroCount::Int(0)),
-            Broken::HistogramKind,
-        ),
-        (
-            whole(),
-            |own| own.positive_spans[0].length = 1,
-            Broken::HistogramSpans,
-        ),
-        (
-            whole(),
-            |own| own.positive_spans[1].offset = -1,
-            Broken::HistogramSpans,
-        ),
-        (
-            whole(),
-            |own| own.negative_spans.push(span(0, 1)),
-            Broken::HistogramSpans,
-        ),
-        (
-            whole(),
-            |own| own.positive_deltas[0] = -1,
-            Broken::HistogramBuckets,
-        ),
-        (
-            float(),
-            |own| own.positive_counts[0] = -0.5,
-            Broken::HistogramBuckets,
-        ),
-        (
-            whole(),
-            |own| own.count = Some(Count::Int(8)),
-            Broken::HistogramCount,
-        ),
-        (
-            float(),
-            |own| own.count = Some(Count::Float(-1.0)),
-            Broken::HistogramCount,
-        ),
-        (
-            whole(),
-            |own| own.custom_values.push(1.0),
-            Broken::HistogramBounds,
-        ),
-        (
-            whole(),
-            |own| own.zero_threshold = -1.0,
-            Broken::HistogramBounds,
-        ),
-        (
-            custom(),
-            |own| own.custom_values.swap(0, 1),
-            Broken::HistogramBounds,
-        ),
-        (
-            custom(),
-            |own| own.custom_values.truncate(1),
-            Broken::HistogramBounds,
-        ),
-        (
-            custom(),
-            |own| own.custom_values[1] = f64::INFINITY,
-            Broken::HistogramBounds,
-        ),
-        (
-            custom(),
-            |own| own.zero_threshold = 1.0,
-            Broken::HistogramBounds,
-        ),
-        (
-            custom(),
-            |own| own.positive_spans[0].offset = 1,
-            Broken::HistogramBounds,
-        ),
-    ];
-    for (own, change, expected) in cases {
-        assert_eq!(changed(own, change), [expected]);
+}
+
+#[test]
+fn valid_histograms_break_no_rule() {
+    let ended = || Histogram {
+        sum: STALE,
+        ..Histogram::default()
+    };
+    for own in [whole(), custom(), float(), ended()] {
+        assert_eq!(broken(&own, Version::V2), []);
     }
     // An observation of NaN is in no bucket.
     let nan = |own: &mut Histogram| {
@@ -177,6 +82,87 @@ fn each_rule_about_histograms_is_checked() {
         own.count = Some(Count::Int(9));
     };
     assert_eq!(changed(whole(), nan), []);
+}
+
+#[test]
+fn schema_and_reset_hint_must_exist() {
+    let schemas: [Change; 3] = [
+        |own| own.schema = 9,
+        |own| own.schema = -5,
+        |own| own.schema = 1 << 20,
+    ];
+    breaks(whole, &schemas, Broken::HistogramSchema);
+    breaks(
+        whole,
+        &[|own| own.reset_hint = 4],
+        Broken::HistogramResetHint,
+    );
+}
+
+#[test]
+fn counts_must_be_there_and_of_one_kind() {
+    let integers: [Change; 3] = [
+        |own| own.count = None,
+        |own| own.count = Some(Count::Float(7.0)),
+        |own| own.negative_counts.push(1.0),
+    ];
+    breaks(whole, &integers, Broken::HistogramKind);
+    let floats: [Change; 2] = [
+        |own| own.zero_count = Some(ZeroCount::Int(0)),
+        |own| own.positive_deltas.push(1),
+    ];
+    breaks(float, &floats, Broken::HistogramKind);
+}
+
+#[test]
+fn spans_must_name_the_buckets() {
+    let changes: [Change; 3] = [
+        |own| own.positive_spans[0].length = 1,
+        |own| own.positive_spans[1].offset = -1,
+        |own| own.negative_spans.push(span(0, 1)),
+    ];
+    breaks(whole, &changes, Broken::HistogramSpans);
+}
+
+#[test]
+fn counts_must_be_what_buckets_hold() {
+    breaks(
+        whole,
+        &[|own| own.positive_deltas[0] = -1],
+        Broken::HistogramBuckets,
+    );
+    breaks(
+        float,
+        &[|own| own.positive_counts[0] = -0.5],
+        Broken::HistogramBuckets,
+    );
+    breaks(
+        whole,
+        &[|own| own.count = Some(Count::Int(8))],
+        Broken::HistogramCount,
+    );
+    let changes: [Change; 2] = [
+        |own| own.count = Some(Count::Float(-1.0)),
+        |own| own.zero_count = Some(ZeroCount::Float(-1.0)),
+    ];
+    breaks(float, &changes, Broken::HistogramCount);
+}
+
+#[test]
+fn bounds_must_fit() {
+    let others: [Change; 2] = [
+        |own| own.custom_values.push(1.0),
+        |own| own.zero_threshold = -1.0,
+    ];
+    breaks(whole, &others, Broken::HistogramBounds);
+    let customs: [Change; 5] = [
+        |own| own.custom_values.swap(0, 1),
+        |own| own.custom_values.truncate(1),
+        |own| own.custom_values[1] = f64::INFINITY,
+        |own| own.zero_threshold = 1.0,
+        |own| own.positive_spans[0].offset = 1,
+    ];
+    breaks(custom, &customs, Broken::HistogramBounds);
 }
 
 #[test]

@@ -94,9 +94,13 @@ fn a_minus_zero_keeps_its_sign() {
     assert!(back.sum.is_sign_negative() && back.zero_threshold.is_sign_negative());
 }
 
+fn span(offset: i32, length: u32) -> Span {
+    Span { offset, length }
+}
+
 #[test]
-fn the_bytes_are_these() {
-    let mut own = NativeHistogram {
+fn the_bytes_of_an_integer_histogram_are_these() {
+    let own = NativeHistogram {
         reset_hint: ResetHint::Gauge,
         schema: -1,
         zero_threshold: 1.0,
@@ -106,32 +110,17 @@ fn the_bytes_are_these() {
             positive: [2, -1].into(),
             negative: [64].into(),
         }),
-        positive_spans: [
-            Span {
-                offset: -3,
-                length: 1,
-            },
-            Span {
-                offset: 0,
-                length: 1,
-            },
-        ]
-        .into(),
-        negative_spans: [Span {
-            offset: 5,
-            length: 1,
-        }]
-        .into(),
+        positive_spans: [span(-3, 1), span(0, 1)].into(),
+        negative_spans: [span(5, 1)].into(),
         custom_values: [].into(),
     };
-    let one = 1.0f64.to_le_bytes();
     let expected: Vec<u8> = [
         // count_int, sum
         &[0x08, 0xac, 0x02, 0x19][..],
         &2.5f64.to_le_bytes(),
         // schema, zero_threshold
         &[0x20, 1, 0x29],
-        &one,
+        &1.0f64.to_le_bytes(),
         // zero_count_int: it says that counts are whole numbers
         &[0x30, 0],
         // negative_spans, negative_deltas
@@ -149,28 +138,35 @@ fn the_bytes_are_these() {
         start_ms: 7,
     };
     assert_eq!(written(&sample), expected);
-    own.schema = CUSTOM_BUCKETS;
-    own.reset_hint = ResetHint::Unknown;
-    own.zero_threshold = 0.0;
-    own.negative_spans = [].into();
-    own.custom_values = [1.0].into();
-    own.counts = Counts::Float(Buckets {
-        count: 1.0,
-        zero: 0.0,
-        positive: [1.0, 0.0].into(),
-        negative: [].into(),
-    });
-    let zero = [0; 8];
+}
+
+#[test]
+fn the_bytes_of_a_float_histogram_with_custom_buckets_are_these() {
+    let own = NativeHistogram {
+        reset_hint: ResetHint::Unknown,
+        schema: CUSTOM_BUCKETS,
+        zero_threshold: 0.0,
+        counts: Counts::Float(Buckets {
+            count: 1.0,
+            zero: 0.0,
+            positive: [1.0, 0.0].into(),
+            negative: [].into(),
+        }),
+        positive_spans: [span(1, 2)].into(),
+        negative_spans: [].into(),
+        custom_values: [1.0].into(),
+    };
+    let one = 1.0f64.to_le_bytes();
     let expected: Vec<u8> = [
         // count_float, schema, zero_count_float
         &[0x11][..],
         &one,
         &[0x20, 105, 0x39],
-        &zero,
+        &[0; 8],
         // positive_spans, positive_counts
-        &[0x5a, 4, 0x08, 5, 0x10, 1, 0x5a, 2, 0x10, 1, 0x6a, 16],
+        &[0x5a, 4, 0x08, 2, 0x10, 2, 0x6a, 16],
         &one,
-        &zero,
+        &[0; 8],
         // custom_values
         &[0x82, 0x01, 8],
         &one,

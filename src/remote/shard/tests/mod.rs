@@ -128,6 +128,16 @@ fn native_histograms_fill_a_batch_too() {
 }
 
 #[test]
+fn what_is_passed_over_is_settled_and_no_word_of_the_receiver() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 100);
+    assert_eq!(shard.step(at(0), false), Step::Send);
+    shard.pass_over(at(0));
+    assert_eq!(settled(&mut shard), [1]);
+    assert_eq!((shard.answers, shard.pending_samples()), (0, 0));
+}
+
+#[test]
 fn a_giant_block_is_cut_and_settled_as_a_whole() {
     let mut shard = Shard::new(settings());
     push(&mut shard, at(0), 1, 1, 250);

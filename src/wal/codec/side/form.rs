@@ -50,7 +50,8 @@ fn is_float(own: &NativeHistogram) -> bool {
     matches!(own.counts, Counts::Float(_))
 }
 
-fn same_bits(one: &[f64], two: &[f64]) -> bool {
+/// Whether both hold the same numbers, bit by bit.
+pub(super) fn same_bits(one: &[f64], two: &[f64]) -> bool {
     let bits = |own: &f64| own.to_bits();
     one.iter().map(bits).eq(two.iter().map(bits))
 }
@@ -115,6 +116,10 @@ fn put_float(out: &mut Vec<u8>, value: f64) {
 
 fn take_float(cursor: &mut Cursor<'_>) -> Option<f64> {
     cursor.u64().map(f64::from_bits)
+}
+
+fn take_delta(cursor: &mut Cursor<'_>) -> Option<i64> {
+    cursor.zigzag()
 }
 
 fn put_all<T>(out: &mut Vec<u8>, all: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
@@ -192,8 +197,8 @@ fn take_counts(cursor: &mut Cursor<'_>, float: bool) -> Option<Counts> {
         Counts::Integer(Buckets {
             count: cursor.varint()?,
             zero: cursor.varint()?,
-            positive: take_all(cursor, |cursor| cursor.zigzag())?,
-            negative: take_all(cursor, |cursor| cursor.zigzag())?,
+            positive: take_all(cursor, take_delta)?,
+            negative: take_all(cursor, take_delta)?,
         })
     })
 }

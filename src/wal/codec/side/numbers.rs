@@ -5,6 +5,7 @@
 //! that one observation changes one number; and the count as what it exceeds all buckets by, which
 //! is zero as long as nothing but numbers is observed.
 
+use super::form::same_bits;
 use crate::model::histogram::{Buckets, CUSTOM_BUCKETS, Counts, NativeHistogram, Span};
 use crate::wal::codec::values;
 
@@ -163,13 +164,8 @@ fn same_kind(one: &NativeHistogram, two: &NativeHistogram) -> bool {
 
 /// Whether a bucket's index means the same in both.
 fn same_bounds(one: &NativeHistogram, two: &NativeHistogram) -> bool {
-    let bits = |own: &NativeHistogram| {
-        own.custom_values
-            .iter()
-            .map(|bound| bound.to_bits())
-            .collect::<Vec<_>>()
-    };
-    one.schema == two.schema && (one.schema != CUSTOM_BUCKETS || bits(one) == bits(two))
+    let is_custom = one.schema == CUSTOM_BUCKETS;
+    one.schema == two.schema && (!is_custom || same_bits(&one.custom_values, &two.custom_values))
 }
 
 fn push(spans: &mut Vec<values::Span>, len: usize, base: Option<usize>) {
