@@ -253,20 +253,35 @@ impl RequestBuilder {
         series: Series<'_>,
     ) {
         if run.plain {
-            return self.write_entry(round, run, slot, series, &Part::whole(&run.cursors));
+            let whole = Part::whole(&run.cursors);
+            self.write_entry::<false>(round, run, slot, series, &whole);
+        } else {
+            self.write_parts(round, run, slot, series);
         }
+    }
+
+    /// Writes one series of a target that has native histograms.
+    #[cold]
+    fn write_parts(
+        &mut self,
+        round: &mut Round<'_, '_>,
+        run: &Run<'_>,
+        slot: u32,
+        series: Series<'_>,
+    ) {
         let mut places = run.cursors.clone();
         while !places.is_empty() {
             let kinds = round.cursors[places.clone()].iter();
             let part = Part::first(&places, kinds.map(|cursor| kind::of(cursor.block, slot)));
             places.start = part.places.end;
-            self.write_entry(round, run, slot, series, &part);
+            self.write_entry::<true>(round, run, slot, series, &part);
         }
     }
 
-    /// Writes an entry with the samples of a part of the run's blocks.
+    /// Writes an entry with the samples of a part of the run's blocks, which have native histograms
+    /// only if it is `RICH`: what most targets have is a path of its own.
     #[inline]
-    fn write_entry(
+    fn write_entry<const RICH: bool>(
         &mut self,
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
@@ -292,7 +307,7 @@ impl RequestBuilder {
         }
         let before = counts.all();
         for cursor in cursors.iter_mut() {
-            if part.histograms {
+            if RICH && part.histograms {
                 write_histogram(out, slot, cursor, rules, counts);
             } else if let Some((value, timestamp_ms)) = cursor.sample(slot, rules) {
                 v1::append_sample(out, value, &cursor.time(timestamp_ms));

@@ -205,11 +205,12 @@ fn a_strict_receiver_takes_both_versions_and_shows_what_is_in_them() {
         "{head}"
     );
     let text = fs::read_to_string(&file).expect("the file");
-    let of = |time: &str| text.lines().filter(|line| line.contains(time)).count();
-    assert_eq!(
-        [of(" 9000"), of(" 10000"), of(" 99000"), of(" 100000")],
-        [3, 3, 4, 4]
-    );
+    let at = |time: &str| {
+        let lines = text.lines();
+        let own = lines.filter(|line| line.split(' ').any(|word| word == time));
+        own.count()
+    };
+    assert_eq!(["9000", "10000", "99000", "100000"].map(at), [3, 3, 4, 4]);
     for line in [
         "seconds{job=\"j\"} {count:7,sum:1,schema:1,zero_threshold:1e-09,zero_count:1,\
          positive_spans:[-3:2,4:1],positive_buckets:[2,3,1]} 9000\n",

@@ -250,22 +250,37 @@ impl<'a> Group<'a, '_> {
     ) {
         let strand = &self.strands[segment.run as usize];
         let slot = segment.first + series.1 as u32;
-        let mut places = strand.cursors.clone();
         if strand.plain {
-            let part = Part::whole(&places);
-            return self.write_entry(page, strand, (slot, &part), series, known);
+            let whole = Part::whole(&strand.cursors);
+            self.write_entry::<false>(page, strand, (slot, &whole), series, known);
+        } else {
+            self.write_parts(page, strand, slot, series, known);
         }
+    }
+
+    /// Writes a series of a run that has native histograms or start timestamps.
+    #[cold]
+    fn write_parts(
+        &mut self,
+        page: &mut Page,
+        strand: &Strand<'a>,
+        slot: u32,
+        series: (&'a SeriesChunk, usize),
+        known: &mut bool,
+    ) {
+        let mut places = strand.cursors.clone();
         while !places.is_empty() {
             let kinds = self.cursors[places.clone()].iter();
             let part = Part::first(&places, kinds.map(|cursor| kind::of(cursor.block, slot)));
             places.start = part.places.end;
-            self.write_entry(page, strand, (slot, &part), series, known);
+            self.write_entry::<true>(page, strand, (slot, &part), series, known);
         }
     }
 
-    /// Writes an entry with the samples of a part of the run's blocks.
+    /// Writes an entry with the samples of a part of the run's blocks, which have native histograms
+    /// or start timestamps only if it is `RICH`: what most targets have is a path of its own.
     #[inline]
-    fn write_entry(
+    fn write_entry<const RICH: bool>(
         &mut self,
         page: &mut Page,
         strand: &Strand<'a>,
@@ -298,10 +313,10 @@ impl<'a> Group<'a, '_> {
         let counts = &mut page.counts;
         let before = counts.all();
         for cursor in cursors.iter_mut() {
-            if strand.plain {
-                write_sample(out, slot, cursor, self.rules, counts);
-            } else {
+            if RICH {
                 write_rich_sample(out, slot, cursor, self.rules, counts);
+            } else {
+                write_sample(out, slot, cursor, self.rules, counts);
             }
         }
         if counts.all() == before {
