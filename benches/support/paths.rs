@@ -200,9 +200,10 @@ pub(crate) fn request(builder: &mut BodyBuilder, version: Version, pieces: &[Pie
     let rules = Rules {
         oldest_ms: i64::MIN,
         exemplars: true,
+        histograms: true,
     };
     let counts = builder.build(version, pieces, rules).expect("built");
     let expected: u64 = pieces.iter().map(|piece| piece.samples).sum();
-    assert_eq!(counts.samples, expected);
+    assert_eq!(counts.all(), expected);
     builder.finish().expect("finished").len()
 }

@@ -9,6 +9,8 @@ mod endpoints;
 pub mod exit;
 mod housekeeping;
 mod joined;
+#[cfg(test)]
+mod journey;
 mod life;
 mod metadata;
 pub mod options;

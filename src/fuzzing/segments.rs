@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
+use crate::model::histogram::{Counts, NativeHistogram};
 use crate::model::source::{BlockSource, Next};
 use crate::model::time::{Mono, Wall};
 use crate::sys::clock::{Clock, ManualClock};
@@ -121,11 +122,34 @@ fn describe(block: &ScrapeBlock) -> String {
             )
         };
         let exemplars: Vec<_> = side.exemplars.iter().map(of).collect();
-        format!("{:?} {exemplars:?}", side.timestamps)
+        // Also where a NaN is not equal to itself.
+        let histograms: Vec<_> = side.histograms.iter().map(described_histogram).collect();
+        format!(
+            "{:?} {:?} {exemplars:?} {histograms:?}",
+            side.timestamps, side.starts
+        )
     });
     let (epoch, offset) = (block.epoch, block.offset_ms);
     let (target, chunks) = (block.series.target(), block.series.chunks());
     format!("{epoch:?} {offset} {target:?} {chunks:?} {bits:?} {side:?}")
+}
+
+fn described_histogram((slot, own): &(u32, NativeHistogram)) -> String {
+    let counts = match &own.counts {
+        Counts::Integer(counts) => format!("{counts:?}"),
+        Counts::Float(counts) => {
+            let both = counts.positive.iter().chain(&counts.negative);
+            let all = both.chain([&counts.count, &counts.zero]);
+            format!("{:?}", all.map(|count| count.to_bits()).collect::<Vec<_>>())
+        }
+    };
+    let bounds = own.custom_values.iter().chain([&own.zero_threshold]);
+    let bounds: Vec<u64> = bounds.map(|bound| bound.to_bits()).collect();
+    let spans = (&own.positive_spans, &own.negative_spans);
+    format!(
+        "{slot} {:?} {} {bounds:?} {spans:?} {counts}",
+        own.reset_hint, own.schema
+    )
 }
 
 /// What the log's reader gives: blocks and gaps without a hole between them. None if the log is
@@ -170,7 +194,11 @@ fn check(block: &ScrapeBlock) {
     let inside = |slot: u32| (slot as usize) < block.values.len();
     assert!(side.timestamps.iter().all(|(slot, _)| inside(*slot)));
     assert!(side.exemplars.iter().all(|(slot, _)| inside(*slot)));
+    assert!(side.starts.iter().all(|(slot, _)| inside(*slot)));
+    assert!(side.histograms.iter().all(|(slot, _)| inside(*slot)));
     assert!(side.timestamps.is_sorted_by_key(|(slot, _)| *slot));
+    assert!(side.starts.is_sorted_by_key(|(slot, _)| *slot));
+    assert!(side.histograms.is_sorted_by_key(|(slot, _)| *slot));
     assert!(side.exemplars.is_sorted_by_key(|(slot, _)| *slot));
 }
 

@@ -1,11 +1,11 @@
 //! What comes over the network besides pages: responses, remote-write requests, snappy.
 
-use prost::Message;
+use prost::Message as _;
 
 use crate::http::exchange::{Exchange, ExchangeError, ResponseHead};
 use crate::limits;
-use crate::model::line;
 use crate::receive::decode::{decode, decode_v2};
+use crate::receive::message::{Message, Series};
 use crate::receive::resolve::resolve;
 use crate::wire::compress::{DecompressError, SnappyBody, decompress};
 
@@ -13,6 +13,9 @@ use super::choices;
 
 /// The largest message that is tried, in bytes.
 const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Series whose samples are written as lines.
+const SERIES_SHOWN: usize = 1000;
 
 fn compressed(message: &[u8]) -> Vec<u8> {
     let mut body = SnappyBody::default();
@@ -36,9 +39,20 @@ fn check_request_v2(body: &[u8]) {
         return;
     };
     // What it unfolds to is bounded, however small it was.
-    let unfolded = resolved.request.encode_to_vec();
-    assert!(unfolded.len() <= 4 * limits::RECEIVE_MESSAGE_BYTES_MAX);
-    assert!(resolved.request.timeseries.len() <= message.timeseries.len());
+    let exemplars = resolved.series.iter().flat_map(|own| &own.exemplars);
+    let series = resolved.series.iter().map(|own| &own.labels);
+    let labels = series.chain(exemplars.map(|own| &own.labels)).flatten();
+    let unfolded: usize = labels.map(|own| own.name.len() + own.value.len()).sum();
+    assert!(unfolded <= limits::RECEIVE_UNFOLDED_BYTES_MAX);
+    assert_eq!(resolved.series.len(), message.timeseries.len());
+    check_lines(&resolved);
+}
+
+fn check_lines(message: &Message) {
+    let series = message.series.iter().take(SERIES_SHOWN);
+    for text in series.flat_map(Series::lines) {
+        assert!(!text.contains(['\n', '\r', '\u{1b}']), "{text:?}");
+    }
 }
 
 fn check_request(body: &[u8]) {
@@ -50,19 +64,7 @@ fn check_request(body: &[u8]) {
     let again = decode(&compressed(&message)).expect("what was decoded");
     // NaN is not equal to itself; its bytes are.
     assert_eq!(again.encode_to_vec(), message);
-    for series in &request.timeseries {
-        let labels = series.labels.iter().map(|own| (&*own.name, &*own.value));
-        for sample in &series.samples {
-            let mut text = String::new();
-            line::write_sample(
-                &mut text,
-                labels.clone(),
-                sample.value,
-                Some(sample.timestamp),
-            );
-            assert!(!text.contains(['\n', '\r', '\u{1b}']), "{text:?}");
-        }
-    }
+    check_lines(&request.into());
 }
 
 type Outcome = (

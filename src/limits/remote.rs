@@ -10,6 +10,10 @@ pub const REMOTE_BATCH_SAMPLES: u64 = 10_000;
 /// worst label sets seen, and receivers refuse messages that unpack to more than 32 MiB.
 pub const REMOTE_BATCH_RAW_BYTES: usize = 4 * 1024 * 1024;
 
+/// Native histograms at which a request is full, whatever it may hold of other samples; a shard holds
+/// twice as many. Each takes a kilobyte or two in memory, where another sample takes 8 bytes.
+pub const REMOTE_BATCH_HISTOGRAMS: u64 = 2048;
+
 /// Samples a shard holds beside its batch when `capacity` is not written (Prometheus's default).
 pub const REMOTE_SHARD_CAPACITY_SAMPLES: u64 = 10_000;
 

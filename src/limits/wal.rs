@@ -56,6 +56,10 @@ pub const LOG_TARGET_IDLE_MS: u64 = 3_600_000;
 /// Dead definitions that the encoder's tables collect before it sweeps them, at least.
 pub const DEFINITIONS_SWEEP_MIN: usize = 4096;
 
+/// Histograms, spans, bounds and buckets of one block, in all: a decoder's memory, about 32 MiB. A
+/// scrape with more is too large for the log.
+pub const BLOCK_HISTOGRAM_PARTS_MAX: usize = 4 << 20;
+
 /// Series of one list that a decoder accepts.
 pub const LIST_SERIES_MAX: usize = 16 << 20;
 

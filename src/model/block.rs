@@ -84,6 +84,43 @@ impl ScrapeBlock {
             .count()
     }
 
+    /// Its native histograms, sorted by slot. Where the value is absent or ends the series, there
+    /// is no sample of a histogram, whatever this holds.
+    #[must_use]
+    pub fn histograms(&self) -> &[(u32, NativeHistogram)] {
+        self.side.as_deref().map_or(&[], |side| &side.histograms)
+    }
+
+    /// The native histogram at `slot`; none where the sample is a float, or there is none.
+    #[must_use]
+    pub fn histogram(&self, slot: usize) -> Option<&NativeHistogram> {
+        let all = self.histograms();
+        if all.is_empty() {
+            return None;
+        }
+        let at = all.binary_search_by_key(&slot, |(own, _)| *own as usize);
+        let found = &all[at.ok()?].1;
+        let sum = *self.values.get(slot)?;
+        (!super::value::is_absent(sum) && !super::value::is_stale(sum)).then_some(found)
+    }
+
+    /// Number of samples that are native histograms.
+    #[must_use]
+    pub fn histogram_count(&self) -> usize {
+        let slots = self.histograms().iter();
+        slots
+            .filter(|(slot, _)| self.histogram(*slot as usize).is_some())
+            .count()
+    }
+
+    /// The start timestamp at `slot` in milliseconds since 1970, if it is known.
+    #[must_use]
+    pub fn start(&self, slot: usize) -> Option<i64> {
+        let starts = &self.side.as_deref()?.starts;
+        let at = starts.binary_search_by_key(&slot, |(own, _)| *own as usize);
+        Some(starts[at.ok()?].1)
+    }
+
     /// Bytes of memory that belong to this block alone.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -3,26 +3,50 @@
 //! In the words of the exposition format, names that only the newer format knows in quotes. The
 //! staleness marker is written as `StaleNaN`, which no parser takes for an ordinary value.
 //! Control characters are escaped, so that a sample stays one line and leaves a terminal alone.
+//! A native histogram stands in braces in the place of the value, in the terms of OpenMetrics 2.0, and
+//! a start timestamp behind all as `st@milliseconds`.
+
+mod histogram;
 
 use std::fmt::Write;
 
+pub use self::histogram::write_histogram;
 use super::float;
+use super::histogram::NativeHistogram;
 use super::labels::{METRIC_NAME, is_legacy_label_name, is_legacy_metric_name};
 use super::value;
 
-/// Appends a sample without a newline; `timestamp_ms` is in milliseconds since 1970.
+/// A sample beside its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// Its value; the sum of a histogram.
+    pub value: f64,
+    /// What else a histogram is.
+    pub histogram: Option<&'a NativeHistogram>,
+    /// Its time in milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// Since when it counts, in milliseconds since 1970.
+    pub start_ms: Option<i64>,
+}
+
+/// Appends a sample without a newline.
 pub fn write_sample<'a>(
     out: &mut String,
     labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    value: f64,
-    timestamp_ms: Option<i64>,
+    sample: Sample<'_>,
 ) {
     write_series(out, labels);
     out.push(' ');
-    write_value(out, value);
-    if let Some(timestamp_ms) = timestamp_ms {
-        // Writing to a String cannot fail.
+    match sample.histogram {
+        Some(histogram) => write_histogram(out, histogram, sample.value),
+        None => write_value(out, sample.value),
+    }
+    // Writing to a String cannot fail.
+    if let Some(timestamp_ms) = sample.timestamp_ms {
         let _infallible = write!(out, " {timestamp_ms}");
+    }
+    if let Some(start_ms) = sample.start_ms {
+        let _infallible = write!(out, " st@{start_ms}");
     }
 }
 
@@ -86,8 +110,27 @@ mod tests {
 
     fn line(labels: &[(&str, &str)], value: f64, timestamp_ms: Option<i64>) -> String {
         let mut out = String::new();
-        write_sample(&mut out, labels.iter().copied(), value, timestamp_ms);
+        let sample = Sample {
+            value,
+            histogram: None,
+            timestamp_ms,
+            start_ms: None,
+        };
+        write_sample(&mut out, labels.iter().copied(), sample);
         out
+    }
+
+    #[test]
+    fn a_start_timestamp_stands_last() {
+        let sample = Sample {
+            value: 2.0,
+            histogram: None,
+            timestamp_ms: Some(9),
+            start_ms: Some(-1),
+        };
+        let mut out = String::new();
+        write_sample(&mut out, [("__name__", "x")].into_iter(), sample);
+        assert_eq!(out, "x 2 9 st@-1");
     }
 
     #[test]

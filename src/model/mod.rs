@@ -23,6 +23,8 @@ pub mod size;
 pub mod sorting;
 pub mod source;
 pub mod target_group;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod time;
 pub mod timeline;

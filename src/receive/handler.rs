@@ -8,11 +8,11 @@ use crate::http::server::response::Response;
 use crate::limits;
 use crate::net::server::{Answer, Handler, Promises};
 use crate::sys::published::Shared;
-use crate::wire::prompb::WriteRequest;
 use crate::wire::version::{Version, WRITTEN_HEADERS};
 
 use super::decode::{DecodeError, decode, decode_v2};
-use super::ledger::{Findings, Ledger, write_line};
+use super::ledger::{Findings, Ledger};
+use super::message::Message;
 use super::resolve::resolve;
 use super::rules::{Broken, check_head};
 
@@ -43,51 +43,22 @@ impl Handler for ReceiveHandler {
     }
 }
 
-/// What a message of either version says.
-struct Received {
-    request: WriteRequest,
-    version: Version,
-    /// Only of 2.0.
-    histograms: u64,
-    typed: u64,
+fn message(version: Version, body: &[u8], findings: &mut Findings) -> Result<Message, DecodeError> {
+    match version {
+        Version::V1 => Ok(decode(body)?.into()),
+        Version::V2 => resolve(&decode_v2(body)?, |broken| findings.add(broken)),
+    }
 }
 
-impl Received {
-    fn decode(
-        version: Version,
-        body: &[u8],
-        findings: &mut Findings,
-    ) -> Result<Received, DecodeError> {
-        if version == Version::V1 {
-            return Ok(Received {
-                request: decode(body)?,
-                version,
-                histograms: 0,
-                typed: 0,
-            });
-        }
-        let resolved = resolve(&decode_v2(body)?, |broken| findings.add(broken))?;
-        Ok(Received {
-            request: resolved.request,
-            version,
-            histograms: resolved.histograms,
-            typed: resolved.typed,
-        })
-    }
-
-    /// Says how much of it is written, as 2.0 demands whatever the status.
-    fn answer(&self, response: Response) -> Response {
-        let all = (200..300).contains(&response.status);
-        let series = self.request.timeseries.iter();
-        let samples: usize = series.clone().map(|own| own.samples.len()).sum();
-        let exemplars: usize = series.map(|own| own.exemplars.len()).sum();
-        let counts = [samples as u64, self.histograms, exemplars as u64];
-        with_counts(
-            response,
-            self.version,
-            counts.map(|count| if all { count } else { 0 }),
-        )
-    }
+/// Says how much of a message is written, as 2.0 demands whatever the status.
+fn answer(message: &Message, response: Response) -> Response {
+    let all = (200..300).contains(&response.status);
+    let counts = message.counts();
+    with_counts(
+        response,
+        message.version,
+        counts.map(|count| if all { count } else { 0 }),
+    )
 }
 
 fn with_counts(response: Response, version: Version, counts: [u64; 3]) -> Response {
@@ -110,8 +81,8 @@ impl ReceiveHandler {
             });
             return refuse(findings.first().unwrap_or(Broken::ContentType));
         };
-        let received = match Received::decode(version, &request.body, &mut findings) {
-            Ok(received) => received,
+        let message = match message(version, &request.body, &mut findings) {
+            Ok(message) => message,
             Err(error) => {
                 self.ledger.with(|ledger| {
                     ledger.requests += 1;
@@ -126,34 +97,27 @@ impl ReceiveHandler {
             ledger.requests += 1;
             ledger.requests_v2 += u64::from(version == Version::V2);
             ledger.bytes += request.body.len() as u64;
-            ledger.judge(&received.request, &mut findings);
+            ledger.judge(&message, &mut findings);
             let refusal = findings.first().filter(|_| strict);
             match refusal {
                 Some(_) => ledger.refuse(&findings),
-                None => {
-                    ledger.take(&received.request, &findings);
-                    ledger.histograms += received.histograms;
-                    ledger.metadata += received.typed;
-                }
+                None => ledger.take(&message, &findings),
             }
             refusal
         });
         let response = match refusal {
             Some(broken) => refuse(broken),
-            None => self.store(&received.request),
+            None => self.store(&message),
         };
-        received.answer(response)
+        answer(&message, response)
     }
 
-    fn store(&mut self, message: &WriteRequest) -> Response {
+    fn store(&mut self, message: &Message) -> Response {
         let Some(file) = &mut self.file else {
             return Response::empty(204);
         };
-        let mut line = String::new();
-        for series in &message.timeseries {
-            for sample in &series.samples {
-                line.clear();
-                write_line(&mut line, &series.labels, sample);
+        for series in &message.series {
+            for mut line in series.lines() {
                 line.push('\n');
                 if let Err(error) = file.write_all(line.as_bytes()) {
                     return unwritten(&error);

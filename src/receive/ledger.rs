@@ -10,10 +10,10 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::limits;
 use crate::model::labels::hash_pairs;
-use crate::model::line;
-use crate::model::value;
-use crate::wire::prompb::{Label, Sample, WriteRequest};
+use crate::wire::prompb::Label;
 
+use super::histogram;
+use super::message::{Message, Point, Series};
 use super::rules::{Broken, check_labels};
 
 /// Where jobs go that found no room.
@@ -55,13 +55,6 @@ impl Findings {
     }
 }
 
-/// The newest sample of a series.
-#[derive(Clone, Copy)]
-struct Last {
-    timestamp_ms: i64,
-    bits: u64,
-}
-
 /// Everything counted so far.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -70,16 +63,20 @@ pub(super) struct Ledger {
     pub(super) refused: u64,
     pub(super) undecodable: u64,
     pub(super) bytes: u64,
+    /// Samples of both kinds.
     pub(super) samples: u64,
     pub(super) exemplars: u64,
+    /// Native histograms among the samples.
     pub(super) histograms: u64,
+    /// Samples of both kinds that say since when they count.
+    pub(super) started: u64,
     /// Families in 1.0, series with a type in 2.0.
     pub(super) metadata: u64,
     pub(super) findings: Findings,
     pub(super) jobs: BTreeMap<String, JobCounts>,
     /// The first samples, as lines.
     pub(super) examples: Vec<String>,
-    series: HashMap<u64, Last, foldhash::fast::FixedState>,
+    series: HashMap<u64, Point, foldhash::fast::FixedState>,
     targets: HashSet<u64, foldhash::fast::FixedState>,
     is_full: bool,
 }
@@ -91,37 +88,47 @@ impl Ledger {
     }
 
     /// Which rules a request breaks. Changes nothing.
-    pub(super) fn judge(&self, request: &WriteRequest, findings: &mut Findings) {
-        for series in &request.timeseries {
+    pub(super) fn judge(&self, message: &Message, findings: &mut Findings) {
+        for series in &message.series {
             check_labels(&series.labels, |broken| findings.add(broken));
-            if series.samples.is_empty() && series.exemplars.is_empty() {
+            let is_empty = series.samples.is_empty() && series.histograms.is_empty();
+            if is_empty && series.exemplars.is_empty() {
                 findings.add(Broken::NoSamples);
             }
+            for own in &series.histograms {
+                histogram::check(own, message.version, |broken| findings.add(broken));
+            }
             let mut last = self.series.get(&key(&series.labels)).copied();
-            for sample in &series.samples {
-                if let Some(broken) = order(last, sample) {
+            for point in series.points() {
+                if let Some(broken) = order(last, point) {
                     findings.add(broken);
                 } else {
-                    last = Some(of(sample));
+                    last = Some(point);
                 }
             }
         }
     }
 
     /// Counts a request that is taken.
-    pub(super) fn take(&mut self, request: &WriteRequest, findings: &Findings) {
+    pub(super) fn take(&mut self, message: &Message, findings: &Findings) {
         self.findings.merge(findings);
-        self.metadata += request.metadata.len() as u64;
-        for series in &request.timeseries {
-            self.samples += series.samples.len() as u64;
-            self.exemplars += series.exemplars.len() as u64;
-            self.remember_examples(&series.labels, &series.samples);
+        self.metadata += message.metadata;
+        let [floats, histograms, exemplars] = message.counts();
+        self.samples += floats + histograms;
+        self.histograms += histograms;
+        self.exemplars += exemplars;
+        for series in &message.series {
+            self.remember_examples(series);
+            let floats = series.samples.iter().map(|own| own.start_timestamp);
+            let starts = floats.chain(series.histograms.iter().map(|own| own.start_timestamp));
+            self.started += starts.filter(|start| *start != 0).count() as u64;
             let is_new_target = self.is_new_target(&series.labels);
-            let is_new_series = self.remember(&series.labels, &series.samples);
+            let is_new_series = self.remember(series);
             let counts = self.job(label(&series.labels, "job"));
-            counts.samples += series.samples.len() as u64;
-            let stale = series.samples.iter().filter(|s| value::is_stale(s.value));
-            counts.stale += stale.count() as u64;
+            for point in series.points() {
+                counts.samples += 1;
+                counts.stale += u64::from(point.is_stale);
+            }
             counts.series += u64::from(is_new_series);
             counts.targets += u64::from(is_new_target);
         }
@@ -159,51 +166,38 @@ impl Ledger {
     }
 
     /// Notes the newest sample of a series; true when the series is new.
-    fn remember(&mut self, labels: &[Label], samples: &[Sample]) -> bool {
-        let Some(newest) = samples.iter().max_by_key(|sample| sample.timestamp) else {
+    fn remember(&mut self, series: &Series) -> bool {
+        let Some(newest) = series.points().max_by_key(|point| point.timestamp_ms) else {
             return false;
         };
-        let key = key(labels);
+        let key = key(&series.labels);
         if let Some(last) = self.series.get_mut(&key) {
-            if newest.timestamp > last.timestamp_ms {
-                *last = of(newest);
+            if newest.timestamp_ms > last.timestamp_ms {
+                *last = newest;
             }
             return false;
         }
         let has_room = self.series.len() < limits::RECEIVE_SERIES_MAX;
         self.is_full |= !has_room;
         if has_room {
-            self.series.insert(key, of(newest));
+            self.series.insert(key, newest);
         }
         has_room
     }
 
-    fn remember_examples(&mut self, labels: &[Label], samples: &[Sample]) {
-        if let Some(sample) = samples.first()
-            && self.examples.len() < limits::RECEIVE_EXAMPLES
-        {
-            let mut line = String::new();
-            write_line(&mut line, labels, sample);
-            self.examples.push(line);
+    fn remember_examples(&mut self, series: &Series) {
+        if self.examples.len() < limits::RECEIVE_EXAMPLES {
+            self.examples.extend(series.lines().next());
         }
-    }
-}
-
-fn of(sample: &Sample) -> Last {
-    Last {
-        timestamp_ms: sample.timestamp,
-        bits: sample.value.to_bits(),
     }
 }
 
 /// How a sample breaks the order. The same sample again is no break: receivers accept it.
-fn order(last: Option<Last>, sample: &Sample) -> Option<Broken> {
+fn order(last: Option<Point>, own: Point) -> Option<Broken> {
     let last = last?;
-    match sample.timestamp.cmp(&last.timestamp_ms) {
+    match own.timestamp_ms.cmp(&last.timestamp_ms) {
         std::cmp::Ordering::Less => Some(Broken::OutOfOrder),
-        std::cmp::Ordering::Equal if sample.value.to_bits() != last.bits => {
-            Some(Broken::DuplicateTimestamp)
-        }
+        std::cmp::Ordering::Equal if own.bits != last.bits => Some(Broken::DuplicateTimestamp),
         _ => None,
     }
 }
@@ -215,10 +209,4 @@ fn key(labels: &[Label]) -> u64 {
 fn label<'a>(labels: &'a [Label], name: &str) -> &'a str {
     let found = labels.iter().find(|label| label.name == name);
     found.map_or("", |label| &label.value)
-}
-
-/// Appends a sample as one line.
-pub(super) fn write_line(out: &mut String, labels: &[Label], sample: &Sample) {
-    let pairs = labels.iter().map(|label| (&*label.name, &*label.value));
-    line::write_sample(out, pairs, sample.value, Some(sample.timestamp));
 }

@@ -6,7 +6,9 @@
 
 pub(crate) mod decode;
 mod handler;
+mod histogram;
 mod ledger;
+pub(crate) mod message;
 pub(crate) mod resolve;
 mod rules;
 mod view;

@@ -1,4 +1,4 @@
-//! From a message of remote write 2.0 to what 1.0 would have said: references become texts.
+//! From a message of remote write 2.0 to one without references: they become texts.
 //!
 //! A few bytes of references can name a long symbol again and again; what they unfold to is bounded
 //! before it takes memory.
@@ -6,21 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::decode::DecodeError;
+use super::message::{Message, Series};
 use super::rules::Broken;
 use crate::limits;
-use crate::wire::prompb::{Exemplar, Label, Sample, TimeSeries, WriteRequest};
+use crate::wire::prompb::{Exemplar, Label};
 use crate::wire::prompb_v2;
-
-/// A message of 2.0 without references.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Resolved {
-    /// Series that have samples or exemplars.
-    pub(crate) request: WriteRequest,
-    /// Series with native histograms, which are counted only.
-    pub(crate) histograms: u64,
-    /// Series whose metadata says a type.
-    pub(crate) typed: u64,
-}
+use crate::wire::version::Version;
 
 struct Resolver<'a> {
     symbols: &'a [String],
@@ -85,7 +76,7 @@ impl Resolver<'_> {
 pub(crate) fn resolve(
     message: &prompb_v2::Request,
     mut found: impl FnMut(Broken),
-) -> Result<Resolved, DecodeError> {
+) -> Result<Message, DecodeError> {
     if message
         .symbols
         .first()
@@ -101,7 +92,10 @@ pub(crate) fn resolve(
         symbols: &message.symbols,
         left: limits::RECEIVE_UNFOLDED_BYTES_MAX,
     };
-    let mut resolved = Resolved::default();
+    let mut resolved = Message {
+        version: Version::V2,
+        ..Message::default()
+    };
     for own in &message.timeseries {
         if !own.samples.is_empty() && !own.histograms.is_empty() {
             found(Broken::MixedSamples);
@@ -110,28 +104,20 @@ pub(crate) fn resolve(
             // Without exemplars the rule that both versions share finds it.
             found(Broken::NoSamples);
         }
-        resolved.histograms += own.histograms.len() as u64;
         if let Some(metadata) = &own.metadata {
             resolver.text(metadata.help_ref)?;
             resolver.text(metadata.unit_ref)?;
-            resolved.typed += u64::from(metadata.kind != 0);
+            resolved.metadata += u64::from(metadata.kind != 0);
         }
-        let sample = |own: &prompb_v2::Sample| Sample {
-            value: own.value,
-            timestamp: own.timestamp,
-        };
         let mut exemplars = Vec::with_capacity(own.exemplars.len());
         for exemplar in &own.exemplars {
             exemplars.push(resolver.exemplar(exemplar, &mut found)?);
         }
         let labels = resolver.labels(&own.labels_refs, &mut found)?;
-        if own.samples.is_empty() && !own.histograms.is_empty() {
-            // Nothing of it can be shown in 1.0's terms yet.
-            continue;
-        }
-        resolved.request.timeseries.push(TimeSeries {
+        resolved.series.push(Series {
             labels,
-            samples: own.samples.iter().map(sample).collect(),
+            samples: own.samples.clone(),
+            histograms: own.histograms.clone(),
             exemplars,
         });
     }

@@ -26,13 +26,21 @@ pub(crate) enum Broken {
     RepeatedName,
     NoMetricName,
     NoSamples,
+    HistogramKind,
+    HistogramSchema,
+    HistogramResetHint,
+    HistogramSpans,
+    HistogramBounds,
+    HistogramBuckets,
+    HistogramCount,
+    CustomBuckets,
     OutOfOrder,
     DuplicateTimestamp,
 }
 
 impl Broken {
     /// Every rule, in the order of the enum.
-    pub(super) const ALL: [Broken; 18] = [
+    pub(super) const ALL: [Broken; 26] = [
         Broken::ContentType,
         Broken::ContentEncoding,
         Broken::Version,
@@ -49,6 +57,14 @@ impl Broken {
         Broken::RepeatedName,
         Broken::NoMetricName,
         Broken::NoSamples,
+        Broken::HistogramKind,
+        Broken::HistogramSchema,
+        Broken::HistogramResetHint,
+        Broken::HistogramSpans,
+        Broken::HistogramBounds,
+        Broken::HistogramBuckets,
+        Broken::HistogramCount,
+        Broken::CustomBuckets,
         Broken::OutOfOrder,
         Broken::DuplicateTimestamp,
     ];
@@ -72,6 +88,14 @@ impl Broken {
             Broken::RepeatedName => "repeated_label_name",
             Broken::NoMetricName => "no_metric_name",
             Broken::NoSamples => "no_samples",
+            Broken::HistogramKind => "histogram_kind",
+            Broken::HistogramSchema => "histogram_schema",
+            Broken::HistogramResetHint => "histogram_reset_hint",
+            Broken::HistogramSpans => "histogram_spans",
+            Broken::HistogramBounds => "histogram_bounds",
+            Broken::HistogramBuckets => "histogram_buckets",
+            Broken::HistogramCount => "histogram_count",
+            Broken::CustomBuckets => "custom_buckets_in_1_0",
             Broken::OutOfOrder => "out_of_order",
             Broken::DuplicateTimestamp => "duplicate_timestamp",
         }
@@ -96,6 +120,14 @@ impl Broken {
             Broken::RepeatedName => "repeated label name",
             Broken::NoMetricName => "series without metric name",
             Broken::NoSamples => "series without samples",
+            Broken::HistogramKind => "histogram without a count, or with integers and floats",
+            Broken::HistogramSchema => "histogram of a schema that does not exist",
+            Broken::HistogramResetHint => "histogram with a reset hint that does not exist",
+            Broken::HistogramSpans => "histogram with other buckets than its spans name",
+            Broken::HistogramBounds => "histogram whose bounds do not fit its schema or buckets",
+            Broken::HistogramBuckets => "histogram with a negative bucket count",
+            Broken::HistogramCount => "histogram whose count is not what is in its buckets",
+            Broken::CustomBuckets => "histogram with custom buckets, which 1.0 does not have",
             Broken::OutOfOrder => "out of order sample",
             Broken::DuplicateTimestamp => "duplicate sample for timestamp",
         }

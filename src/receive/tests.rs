@@ -2,9 +2,10 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use crossbeam_channel::{Sender, bounded};
-use prost::Message;
+use prost::Message as _;
 
-use super::ledger::{Findings, Ledger, write_line};
+use super::ledger::{Findings, Ledger};
+use super::message::Message;
 use super::rules::Broken;
 use super::*;
 use crate::model::value;
@@ -12,6 +13,7 @@ use crate::sys::clock::SystemClock;
 use crate::sys::thread;
 use crate::wire::prompb::{Label, Sample, TimeSeries, WriteRequest};
 
+mod histograms;
 mod v2;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -25,7 +27,7 @@ fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
     TimeSeries {
         labels: labels.iter().map(label).collect(),
         samples: samples.iter().map(sample).collect(),
-        exemplars: Vec::new(),
+        ..TimeSeries::default()
     }
 }
 
@@ -46,7 +48,7 @@ fn good(timestamp: i64) -> WriteRequest {
 
 fn broken_by(ledger: &Ledger, request: &WriteRequest) -> Vec<Broken> {
     let mut findings = Findings::default();
-    ledger.judge(request, &mut findings);
+    ledger.judge(&request.clone().into(), &mut findings);
     findings.iter().map(|(broken, _)| broken).collect()
 }
 
@@ -77,7 +79,7 @@ fn each_rule_about_labels_is_checked() {
 fn order_is_checked_within_and_across_requests() {
     let mut ledger = Ledger::default();
     assert_eq!(broken_by(&ledger, &good(10)), []);
-    ledger.take(&good(10), &Findings::default());
+    ledger.take(&good(10).into(), &Findings::default());
     // The same sample again is what a retry sends.
     let labels = [("__name__", "up"), ("instance", "a:1"), ("job", "node")];
     let again = |samples| request(vec![series(&labels, samples)]);
@@ -100,7 +102,7 @@ fn jobs_beyond_the_limit_are_counted_together() {
     for job in 0..limits::RECEIVE_JOBS_MAX + 5 {
         let labels = [("__name__", "up"), ("job", &*job.to_string())];
         let one = request(vec![series(&labels, &[(1.0, 1)])]);
-        ledger.take(&one, &Findings::default());
+        ledger.take(&one.into(), &Findings::default());
     }
     assert_eq!(ledger.jobs.len(), limits::RECEIVE_JOBS_MAX + 1);
     assert_eq!(ledger.jobs["(other jobs)"].samples, 5);
@@ -110,13 +112,13 @@ fn jobs_beyond_the_limit_are_counted_together() {
 #[test]
 fn lines_stay_lines_whatever_a_label_holds() {
     let labels = [("__name__", "x"), ("a", "q\"\n\u{1b}[2J")];
-    let hostile = series(&labels, &[(1e6, 7), (value::STALE, 8)]);
-    let mut line = String::new();
-    write_line(&mut line, &hostile.labels, &hostile.samples[0]);
-    assert_eq!(line, "x{a=\"q\\\"\\n\\u{1b}[2J\"} 1e+06 7");
-    line.clear();
-    write_line(&mut line, &hostile.labels[..1], &hostile.samples[1]);
-    assert_eq!(line, "x StaleNaN 8");
+    let hostile = request(vec![series(&labels, &[(1e6, 7), (value::STALE, 8)])]);
+    let lines: Vec<String> = Message::from(hostile).series[0].lines().collect();
+    let series = "x{a=\"q\\\"\\n\\u{1b}[2J\"}";
+    assert_eq!(
+        lines,
+        [format!("{series} 1e+06 7"), format!("{series} StaleNaN 8")]
+    );
 }
 
 /// Hands every write on to the test.

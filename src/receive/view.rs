@@ -75,6 +75,7 @@ impl Reporter {
             ("requests_v2", ledger.requests_v2),
             ("exemplars", ledger.exemplars),
             ("histograms", ledger.histograms),
+            ("start_timestamps", ledger.started),
             ("metadata", ledger.metadata),
             ("refused", ledger.refused),
             ("undecodable", ledger.undecodable),

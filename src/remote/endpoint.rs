@@ -39,6 +39,8 @@ pub enum Taken {
 pub struct Intake {
     /// Samples.
     pub samples: u64,
+    /// Native histograms among them.
+    pub histograms: u64,
     /// Exemplars.
     pub exemplars: u64,
     /// Samples that a rule dropped.
@@ -136,6 +138,7 @@ impl Endpoint {
         };
         let side = block.side.as_ref();
         self.intake.samples += present;
+        self.intake.histograms += block.histogram_count() as u64;
         self.intake.dropped += present - piece.samples;
         self.intake.exemplars += side.map_or(0, |side| side.exemplars.len() as u64);
     }
@@ -185,11 +188,6 @@ impl Endpoint {
             .by_ref()
             .filter(|slot| whole.item.sends(*slot as usize));
         let samples = samples.count() as u64;
-        (samples > 0).then(|| Piece {
-            slots: piece.slots.clone(),
-            samples,
-            aside: piece.aside,
-            ..whole
-        })
+        (samples > 0).then(|| Piece::part(whole.item, piece.slots.clone(), samples, piece.aside))
     }
 }

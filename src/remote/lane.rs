@@ -81,6 +81,7 @@ pub struct Lane {
     complaint: Complaint,
     rejected_complaint: Complaint,
     partial_complaint: Complaint,
+    custom_complaint: Complaint,
     /// When the request may go whose bytes are reserved.
     reserved: Option<Mono>,
     /// Version of the next request, once it is chosen.
@@ -101,6 +102,7 @@ impl Lane {
             complaint: Complaint::default(),
             rejected_complaint: Complaint::default(),
             partial_complaint: Complaint::default(),
+            custom_complaint: Complaint::default(),
             reserved: None,
             version: None,
             aside_shown: 0,
@@ -116,6 +118,12 @@ impl Lane {
     #[must_use]
     pub fn pending_samples(&self) -> u64 {
         self.shard.pending_samples()
+    }
+
+    /// Native histograms among them.
+    #[must_use]
+    pub fn pending_histograms(&self) -> u64 {
+        self.shard.pending_histograms()
     }
 
     /// Whether a failure is being waited out.
@@ -156,6 +164,7 @@ impl Lane {
         let rules = Rules {
             oldest_ms: context.settings.oldest_ms(context.clock.wall().0),
             exemplars: context.settings.exemplars,
+            histograms: context.settings.histograms,
         };
         let choose = || context.speech.choose(now);
         let version = *self.version.get_or_insert_with(choose);
@@ -168,10 +177,10 @@ impl Lane {
                 return Turn::Sent;
             }
         };
-        if counts.samples == 0 {
-            // Everything has grown too old: nothing to send, nothing to wait for.
-            self.lose_too_old();
-            self.shard.answered(now, &Verdict::Accepted, 0.0);
+        if counts.all() == 0 {
+            // Nothing that is sent, or everything has grown too old: nothing to wait for.
+            self.leave_out(now, counts);
+            self.shard.pass_over(now);
             return Turn::Sent;
         }
         if let Some(limit) = &context.rate {
@@ -186,6 +195,7 @@ impl Lane {
         }
         let metrics = &context.metrics;
         metrics.samples.add(counts.samples as f64);
+        metrics.histograms.add(counts.histograms as f64);
         metrics.exemplars.add(counts.exemplars as f64);
         metrics.metadata.add(counts.metadata as f64);
         metrics.bytes.add(body.len() as f64);
@@ -211,18 +221,19 @@ impl Lane {
         let wall = self.context.clock.wall();
         let verdict = judge(answer, wall, self.context.settings.manners);
         if verdict == Verdict::Accepted {
-            self.lose_too_old();
+            self.leave_out(now, counts);
         }
         let outcome = self.shard.answered(now, &verdict, self.jitter.fraction());
         self.note_given_up(now, Some(answer));
         let metrics = &self.context.metrics;
         match outcome {
             Outcome::Delivered => {
-                metrics.acknowledged.add(counts.samples as f64);
+                metrics.acknowledged.add(counts.all() as f64);
                 metrics.holding.set(0.0);
             }
             Outcome::Kept => {
                 metrics.samples_retried.add(counts.samples as f64);
+                metrics.histograms_retried.add(counts.histograms as f64);
                 metrics.exemplars_retried.add(counts.exemplars as f64);
                 let hold = verdict == Verdict::Hold;
                 metrics.holding.set(f64::from(u8::from(hold)));
@@ -247,7 +258,7 @@ impl Lane {
         let progress = &self.context.progress;
         match outcome {
             Outcome::Delivered | Outcome::GivenUp(_) => {
-                progress.settled(now, counts.samples, now.since(sent), counts.highest_ms);
+                progress.settled(now, counts.all(), now.since(sent), counts.highest_ms);
                 if let Some(highest) = progress.highest_sent() {
                     self.context.metrics.highest_sent.set(highest.as_seconds());
                 }

@@ -43,6 +43,8 @@ enum Mail {
 #[derive(Debug, Default)]
 struct Load {
     samples: AtomicU64,
+    /// Native histograms among the samples.
+    histograms: AtomicU64,
     mails: AtomicU64,
 }
 
@@ -122,13 +124,17 @@ impl Lanes {
     pub fn has_room(&self, block: &ScrapeBlock) -> bool {
         let settings = &self.context.settings;
         let most = settings.capacity.saturating_add(settings.shard.samples);
+        let most_histograms = 2 * limits::REMOTE_BATCH_HISTOGRAMS;
         match &self.kind {
-            Kind::Inline(lane) => lane.pending_samples() < most,
+            Kind::Inline(lane) => {
+                lane.pending_samples() < most && lane.pending_histograms() < most_histograms
+            }
             Kind::Threads(threads) => {
                 let load = &threads[self.shard_of(block)].load;
                 // One place stays free for a nudge.
                 load.mails.load(Ordering::Acquire) + 1 < limits::REMOTE_SHARD_BLOCKS as u64
                     && load.samples.load(Ordering::Acquire) < most
+                    && load.histograms.load(Ordering::Acquire) < most_histograms
             }
         }
     }
@@ -145,12 +151,13 @@ impl Lanes {
             Kind::Threads(threads) => {
                 let own = &threads[shard];
                 // What is aside takes no room, and so never gives it back.
-                let samples = if piece.aside.is_some() {
-                    0
+                let (samples, histograms) = if piece.aside.is_some() {
+                    (0, 0)
                 } else {
-                    piece.samples
+                    (piece.samples, piece.histograms)
                 };
                 own.load.samples.fetch_add(samples, Ordering::AcqRel);
+                own.load.histograms.fetch_add(histograms, Ordering::AcqRel);
                 own.load.mails.fetch_add(1, Ordering::AcqRel);
                 own.inbox.send(Mail::Piece(piece)).is_ok()
             }
@@ -165,6 +172,19 @@ impl Lanes {
             Kind::Threads(threads) => {
                 let held = threads.iter();
                 held.map(|own| own.load.samples.load(Ordering::Acquire))
+                    .sum()
+            }
+        }
+    }
+
+    /// Native histograms among them.
+    #[must_use]
+    pub fn pending_histograms(&self) -> u64 {
+        match &self.kind {
+            Kind::Inline(lane) => lane.pending_histograms(),
+            Kind::Threads(threads) => {
+                let held = threads.iter();
+                held.map(|own| own.load.histograms.load(Ordering::Acquire))
                     .sum()
             }
         }
@@ -268,7 +288,7 @@ impl ShardShell {
                 }
             }
             let now = self.context.clock.mono();
-            let before = self.lane.pending_samples();
+            let before = (self.lane.pending_samples(), self.lane.pending_histograms());
             let turn = self.lane.turn(now);
             self.report(before);
             if self.context.progress.is_cut() || !self.wait(now, turn) {
@@ -299,9 +319,11 @@ impl ShardShell {
     }
 
     /// Tells the endpoint about settled samples.
-    fn report(&self, before: u64) {
-        let settled = before.saturating_sub(self.lane.pending_samples());
+    fn report(&self, before: (u64, u64)) {
+        let settled = before.0.saturating_sub(self.lane.pending_samples());
         if settled > 0 {
+            let histograms = before.1.saturating_sub(self.lane.pending_histograms());
+            self.load.histograms.fetch_sub(histograms, Ordering::AcqRel);
             self.load.samples.fetch_sub(settled, Ordering::AcqRel);
             // Latest wins: a wake-up that is already there says the same.
             let _pending = self.wake.try_send(());

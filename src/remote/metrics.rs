@@ -1,12 +1,13 @@
 //! Metrics of an endpoint, under the names that dashboards for Prometheus's queues use.
 //!
-//! `*_total` of samples, exemplars and metadata count what was put into requests, every attempt
-//! anew, as Prometheus does; `narthex_remote_*` count what became of it. Native histograms have
-//! their metrics, which stay at zero: no block carries them.
+//! `*_total` of samples, native histograms, exemplars and metadata count what was put into requests,
+//! every attempt anew, as Prometheus does, which tells samples from histograms; `narthex_remote_*`
+//! count what became of it, and a histogram is a sample there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::endpoint::Intake;
 use super::refusal::Refusal;
 use crate::model::block::Sequence;
 use crate::telemetry::registry::{Counter, Gauge, Histogram, Registry};
@@ -21,6 +22,7 @@ const DURATION_BOUNDS: [f64; 15] = [
 pub struct Incoming {
     newest: AtomicU64,
     samples: Arc<Counter>,
+    histograms: Arc<Counter>,
     exemplars: Arc<Counter>,
     highest: Arc<Gauge>,
 }
@@ -29,24 +31,21 @@ impl Incoming {
     /// Registers the metrics without labels.
     #[must_use]
     pub fn new(registry: &Registry) -> Incoming {
-        let zero = [
-            (
-                "prometheus_remote_storage_histograms_in_total",
-                "Histograms that came into remote storage; narthex sends none.",
-            ),
-            (
-                "prometheus_remote_storage_string_interner_zero_reference_releases_total",
-                "Releases of strings that nobody held; there is no interner.",
-            ),
-        ];
-        for (name, help) in zero {
-            registry.counter(name, help, &[]);
-        }
+        registry.counter(
+            "prometheus_remote_storage_string_interner_zero_reference_releases_total",
+            "Releases of strings that nobody held; there is no interner.",
+            &[],
+        );
         Incoming {
             newest: AtomicU64::new(0),
             samples: registry.counter(
                 "prometheus_remote_storage_samples_in_total",
                 "Samples that came into remote storage.",
+                &[],
+            ),
+            histograms: registry.counter(
+                "prometheus_remote_storage_histograms_in_total",
+                "Native histograms that came into remote storage.",
                 &[],
             ),
             exemplars: registry.counter(
@@ -63,12 +62,14 @@ impl Incoming {
     }
 
     /// Counts a block, unless a queue that is further ahead has done so.
-    pub fn count(&self, sequence: Sequence, samples: u64, exemplars: u64, timestamp_ms: i64) {
+    pub fn count(&self, sequence: Sequence, intake: Intake, timestamp_ms: i64) {
         if self.newest.fetch_max(sequence.0, Ordering::Relaxed) >= sequence.0 {
             return;
         }
-        self.samples.add(samples as f64);
-        self.exemplars.add(exemplars as f64);
+        let floats = intake.samples.saturating_sub(intake.histograms);
+        self.samples.add(floats as f64);
+        self.histograms.add(intake.histograms as f64);
+        self.exemplars.add(intake.exemplars as f64);
         self.highest
             .set(self.highest.get().max(timestamp_ms as f64 / 1000.0));
     }
@@ -158,7 +159,7 @@ queue_metrics! {
         exemplars = "prometheus_remote_storage_exemplars_total",
             "Exemplars put into requests, attempts counted one by one.";
         histograms = "prometheus_remote_storage_histograms_total",
-            "Native histograms put into requests.";
+            "Native histograms put into requests, attempts counted one by one.";
         metadata = "prometheus_remote_storage_metadata_total",
             "Metadata entries put into requests, attempts counted one by one.";
         samples_failed = "prometheus_remote_storage_samples_failed_total",
@@ -209,6 +210,8 @@ queue_metrics! {
             "dropped_series", "Exemplars that were not sent.";
         histograms_dropped = "prometheus_remote_storage_histograms_dropped_total",
             "nhcb_in_rw1_not_supported", "Native histograms that were not sent.";
+        histograms_unwanted = "prometheus_remote_storage_histograms_dropped_total",
+            "not_configured", "Native histograms that were not sent.";
         repeated = "narthex_remote_samples_refused_total", "repeated",
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         invalid = "narthex_remote_samples_refused_total", "invalid",
@@ -236,7 +239,7 @@ queue_metrics! {
         highest_sent = "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
             "Newest timestamp that was acknowledged or refused, in seconds since 1970.";
         samples_pending = "prometheus_remote_storage_samples_pending",
-            "Samples in the shards.";
+            "Samples in the shards but for native histograms.";
         exemplars_pending = "prometheus_remote_storage_exemplars_pending",
             "Exemplars in the shards, which are not counted apart.";
         histograms_pending = "prometheus_remote_storage_histograms_pending",
@@ -263,8 +266,8 @@ queue_metrics! {
 }
 
 impl QueueMetrics {
-    /// Counts samples that were given up.
-    pub fn count_given_up(&self, refusal: Refusal, samples: u64) {
+    /// Counts samples that were given up, native histograms among them.
+    pub fn count_given_up(&self, refusal: Refusal, samples: u64, histograms: u64) {
         let counter = match refusal {
             Refusal::Repeated => &self.repeated,
             Refusal::Invalid => &self.invalid,
@@ -276,7 +279,9 @@ impl QueueMetrics {
         };
         counter.add(samples as f64);
         if refusal != Refusal::Repeated {
-            self.samples_failed.add(samples as f64);
+            let floats = samples.saturating_sub(histograms);
+            self.samples_failed.add(floats as f64);
+            self.histograms_failed.add(histograms as f64);
         }
     }
 
@@ -338,10 +343,16 @@ mod tests {
     fn a_block_is_counted_once_however_many_queues_read_it() {
         let registry = Registry::default();
         let incoming = Incoming::new(&registry);
-        incoming.count(Sequence(1), 10, 1, 5000);
-        incoming.count(Sequence(1), 10, 1, 5000);
-        incoming.count(Sequence(2), 5, 0, 4000);
-        assert_eq!(incoming.samples.get(), 15.0);
+        let intake = |samples, histograms| Intake {
+            samples,
+            histograms,
+            ..Intake::default()
+        };
+        incoming.count(Sequence(1), intake(10, 2), 5000);
+        incoming.count(Sequence(1), intake(10, 2), 5000);
+        incoming.count(Sequence(2), intake(5, 0), 4000);
+        assert_eq!(incoming.samples.get(), 13.0);
+        assert_eq!(incoming.histograms.get(), 2.0);
         assert_eq!(incoming.highest.get(), 5.0);
     }
 }

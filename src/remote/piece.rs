@@ -10,6 +10,7 @@ use super::outgoing::Outgoing;
 use crate::model::block::{ScrapeBlock, Sequence};
 use crate::model::time::Mono;
 use crate::model::value::is_absent;
+use crate::wire::native_histogram;
 
 /// A block with all that sending it needs.
 #[derive(Debug)]
@@ -36,6 +37,20 @@ impl Item {
     pub fn sends(&self, slot: usize) -> bool {
         !is_absent(self.block.values[slot]) && self.outgoing.sends(slot)
     }
+
+    /// The native histograms among the samples of these slots that are sent: the slot, and the
+    /// bytes in a request at most, before compression.
+    fn histograms(&self, slots: &Range<u32>) -> impl Iterator<Item = (u32, usize)> {
+        let all = self.block.histograms();
+        let first = all.partition_point(|(slot, _)| *slot < slots.start);
+        let end = all.partition_point(|(slot, _)| *slot < slots.end);
+        let inside = all[first..end.max(first)].iter();
+        let sent = inside.filter(|(slot, _)| {
+            let slot = *slot as usize;
+            self.sends(slot) && self.block.histogram(slot).is_some()
+        });
+        sent.map(|(slot, own)| (*slot, native_histogram::encoded_len_max(own)))
+    }
 }
 
 /// Consecutive slots of one block.
@@ -47,6 +62,10 @@ pub struct Piece {
     pub slots: Range<u32>,
     /// Samples among them that are sent.
     pub samples: u64,
+    /// Native histograms among those.
+    pub histograms: u64,
+    /// Bytes that they take at most in a request, before compression.
+    histogram_bytes: usize,
     /// Since when the receiver has failed at them alone, if they were set aside for that.
     pub aside: Option<Mono>,
 }
@@ -57,11 +76,25 @@ impl Piece {
     pub fn whole(item: Item) -> Piece {
         let slots = item.block.values.len();
         let samples = (0..slots).filter(|slot| item.sends(*slot)).count();
+        let slots = 0..u32::try_from(slots).unwrap_or(u32::MAX);
+        Piece::part(Arc::new(item), slots, samples as u64, None)
+    }
+
+    /// These slots of a block, of which so many have a sample that is sent.
+    #[must_use]
+    pub fn part(item: Arc<Item>, slots: Range<u32>, samples: u64, aside: Option<Mono>) -> Piece {
+        let (mut histograms, mut histogram_bytes) = (0, 0);
+        for own in item.histograms(&slots) {
+            histograms += 1;
+            histogram_bytes += own.1;
+        }
         Piece {
-            item: Arc::new(item),
-            slots: 0..u32::try_from(slots).unwrap_or(u32::MAX),
-            samples: samples as u64,
-            aside: None,
+            item,
+            slots,
+            samples,
+            histograms,
+            histogram_bytes,
+            aside,
         }
     }
 
@@ -74,7 +107,28 @@ impl Piece {
     /// Estimated bytes in a request, before compression.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.samples as usize * self.item.outgoing.entry_bytes()
+        self.samples as usize * self.item.outgoing.entry_bytes() + self.histogram_bytes
+    }
+
+    /// Samples at its front that are within these bounds, by the same estimate; one at least.
+    #[must_use]
+    pub fn fitting(&self, samples_max: u64, bytes_max: usize) -> u64 {
+        let each = self.item.outgoing.entry_bytes().max(1);
+        if self.histograms == 0 {
+            return samples_max.min((bytes_max / each) as u64).max(1);
+        }
+        let mut histograms = self.item.histograms(&self.slots).peekable();
+        let sent = self
+            .slots
+            .clone()
+            .filter(|slot| self.item.sends(*slot as usize));
+        let mut bytes = 0;
+        let fitting = sent.take_while(|slot| {
+            let own = histograms.next_if(|(at, _)| at == slot);
+            bytes += each + own.map_or(0, |(_, bytes)| bytes);
+            bytes <= bytes_max
+        });
+        (fitting.count() as u64).min(samples_max).max(1)
     }
 
     /// Cuts behind the first `samples` samples: both parts have at least one, where `samples` is
@@ -87,12 +141,7 @@ impl Piece {
             found > samples
         });
         let at = sending.next().unwrap_or(self.slots.end);
-        let part = |slots, samples| Piece {
-            item: Arc::clone(&self.item),
-            slots,
-            samples,
-            aside: self.aside,
-        };
+        let part = |slots, samples| Piece::part(Arc::clone(&self.item), slots, samples, self.aside);
         let first = part(self.slots.start..at, samples);
         let second = part(at..self.slots.end, self.samples.saturating_sub(samples));
         (first, second)

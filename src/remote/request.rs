@@ -6,19 +6,25 @@
 //! series' own labels are made ready once for all of them. What one target exposed before another
 //! list of its own goes first, in a round of its own, so that no series goes back in time within a
 //! body. Nothing is allocated, locked or hashed per sample. Samples that are too old are left out
-//! each time the body is made.
+//! each time the body is made, and native histograms that the endpoint does not get. A series that
+//! has both kinds of samples gets one entry after another, in the order of time.
 
 mod cursor;
+mod kind;
 mod layout;
 
 use std::ops::Range;
 
 use self::cursor::Cursor;
+use self::kind::Part;
 use self::layout::Layout;
 use super::outgoing::Sent;
 use super::piece::Piece;
+use crate::model::histogram::{CUSTOM_BUCKETS, NativeHistogram};
 use crate::wire::compress::SnappyBody;
+use crate::wire::native_histogram::HistogramSample;
 use crate::wire::remote_write_v1 as v1;
+use crate::wire::version::Version;
 
 #[cfg(test)]
 mod tests;
@@ -32,19 +38,27 @@ pub struct Rules {
     pub oldest_ms: i64,
     /// Whether exemplars are sent.
     pub exemplars: bool,
+    /// Whether native histograms are sent.
+    pub histograms: bool,
 }
 
 /// What is in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Samples.
+    /// Samples but for native histograms.
     pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
     /// Exemplars.
     pub exemplars: u64,
     /// Series entries with metadata, which only 2.0 has.
     pub metadata: u64,
     /// Samples left out because of their age.
     pub too_old: u64,
+    /// Native histograms left out because the endpoint is to get none.
+    pub unwanted: u64,
+    /// Native histograms left out because 1.0 has no custom buckets.
+    pub custom_buckets: u64,
     /// Newest timestamp of a sample in it, milliseconds since 1970; `i64::MIN` without samples.
     pub highest_ms: i64,
 }
@@ -53,11 +67,34 @@ impl Default for Counts {
     fn default() -> Self {
         Counts {
             samples: 0,
+            histograms: 0,
             exemplars: 0,
             metadata: 0,
             too_old: 0,
+            unwanted: 0,
+            custom_buckets: 0,
             highest_ms: i64::MIN,
         }
+    }
+}
+
+impl Counts {
+    /// Samples of both kinds.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.samples + self.histograms
+    }
+
+    /// Whether a native histogram is left out; counts it then.
+    fn leaves_out(&mut self, own: &NativeHistogram, rules: Rules, version: Version) -> bool {
+        if !rules.histograms {
+            self.unwanted += 1;
+        } else if version == Version::V1 && own.schema == CUSTOM_BUCKETS {
+            self.custom_buckets += 1;
+        } else {
+            return false;
+        }
+        true
     }
 }
 
@@ -68,6 +105,8 @@ struct Run<'a> {
     cursors: Range<usize>,
     /// How many runs of the same target come before it.
     round: u32,
+    /// None of its blocks has native histograms.
+    plain: bool,
 }
 
 /// Runs of different targets.
@@ -196,7 +235,7 @@ impl RequestBuilder {
                 let run = &runs[part.list as usize];
                 let slot = part.first_slot + index as u32;
                 if run.piece.slots.contains(&slot) {
-                    self.write_entry(round, run, slot, series);
+                    self.write_series(round, run, slot, series);
                     self.body.advance()?;
                 }
             }
@@ -206,15 +245,52 @@ impl RequestBuilder {
 
     /// Writes one series of one target.
     #[inline]
-    fn write_entry(
+    fn write_series(
         &mut self,
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
         slot: u32,
         series: Series<'_>,
     ) {
+        if run.plain {
+            let whole = Part::whole(&run.cursors);
+            self.write_entry::<false>(round, run, slot, series, &whole);
+        } else {
+            self.write_parts(round, run, slot, series);
+        }
+    }
+
+    /// Writes one series of a target that has native histograms.
+    #[cold]
+    fn write_parts(
+        &mut self,
+        round: &mut Round<'_, '_>,
+        run: &Run<'_>,
+        slot: u32,
+        series: Series<'_>,
+    ) {
+        let mut places = run.cursors.clone();
+        while !places.is_empty() {
+            let kinds = round.cursors[places.clone()].iter();
+            let part = Part::first(&places, kinds.map(|cursor| kind::of(cursor.block, slot)));
+            places.start = part.places.end;
+            self.write_entry::<true>(round, run, slot, series, &part);
+        }
+    }
+
+    /// Writes an entry with the samples of a part of the run's blocks, which have native histograms
+    /// only if it is `RICH`: what most targets have is a path of its own.
+    #[inline]
+    fn write_entry<const RICH: bool>(
+        &mut self,
+        round: &mut Round<'_, '_>,
+        run: &Run<'_>,
+        slot: u32,
+        series: Series<'_>,
+        part: &Part,
+    ) {
         let (rules, counts) = (round.rules, &mut *round.counts);
-        let cursors = &mut round.cursors[run.cursors.clone()];
+        let cursors = &mut round.cursors[part.places.clone()];
         if !cursors.iter().any(|cursor| cursor.has(slot)) {
             return;
         }
@@ -229,15 +305,17 @@ impl RequestBuilder {
             }
             Sent::AsIs(shared) => v1::append_labels(out, own, shared),
         }
-        let before = counts.samples;
+        let before = counts.all();
         for cursor in cursors.iter_mut() {
-            if let Some((value, timestamp_ms)) = cursor.sample(slot, rules) {
+            if RICH && part.histograms {
+                write_histogram(out, slot, cursor, rules, counts);
+            } else if let Some((value, timestamp_ms)) = cursor.sample(slot, rules) {
                 v1::append_sample(out, value, &cursor.time(timestamp_ms));
                 counts.samples += 1;
                 counts.highest_ms = counts.highest_ms.max(timestamp_ms);
             }
         }
-        if counts.samples == before {
+        if counts.all() == before {
             return v1::abandon_series(out, &entry);
         }
         if rules.exemplars {
@@ -250,6 +328,34 @@ impl RequestBuilder {
         }
         v1::end_series(out, &entry);
     }
+}
+
+/// Writes the native histogram of a block, if it has one at that slot that is sent.
+fn write_histogram(
+    out: &mut Vec<u8>,
+    slot: u32,
+    cursor: &mut Cursor<'_>,
+    rules: Rules,
+    counts: &mut Counts,
+) {
+    let Some((sum, timestamp_ms)) = cursor.sample(slot, rules) else {
+        return;
+    };
+    let Some(histogram) = cursor.block.histogram(slot as usize) else {
+        return;
+    };
+    if counts.leaves_out(histogram, rules, Version::V1) {
+        return;
+    }
+    let sample = HistogramSample {
+        histogram,
+        sum,
+        timestamp_ms,
+        start_ms: 0,
+    };
+    v1::append_histogram(out, &sample);
+    counts.histograms += 1;
+    counts.highest_ms = counts.highest_ms.max(timestamp_ms);
 }
 
 /// The runs of all rounds: in a round every target has one at most.
@@ -265,10 +371,12 @@ fn runs<'a>(pieces: &'a [Piece], order: &[usize]) -> Vec<Run<'a>> {
             _ => 0,
         };
         last = Some((lane(alike[0]), round));
+        let mut blocks = alike.iter().map(|index| &pieces[*index].item.block);
         runs.push(Run {
             piece,
             cursors: end..end + alike.len(),
             round,
+            plain: blocks.all(|block| block.histograms().is_empty()),
         });
         end += alike.len();
     }

@@ -29,6 +29,8 @@ pub struct QueueSettings {
     pub age_limit: Option<Duration>,
     /// Whether exemplars are sent.
     pub exemplars: bool,
+    /// Whether native histograms are sent.
+    pub histograms: bool,
 }
 
 impl QueueSettings {
@@ -66,6 +68,7 @@ impl QueueSettings {
             mask: mask(config),
             age_limit: (queue.sample_age_limit > Duration::ZERO).then_some(queue.sample_age_limit),
             exemplars: config.send_exemplars,
+            histograms: config.send_native_histograms,
         }
     }
 

@@ -82,6 +82,7 @@ pub struct Shard {
     settings: ShardSettings,
     queue: VecDeque<Piece>,
     queued_samples: u64,
+    queued_histograms: u64,
     queued_bytes: usize,
     /// Batches that were begun; the front one is next. More than one after a halving.
     work: VecDeque<Batch>,
@@ -122,6 +123,7 @@ impl Shard {
             settings,
             queue: VecDeque::new(),
             queued_samples: 0,
+            queued_histograms: 0,
             queued_bytes: 0,
             work: VecDeque::new(),
             open: VecDeque::new(),
@@ -154,9 +156,20 @@ impl Shard {
         if let Some(since) = piece.aside {
             return self.put_aside(Batch::new(vec![piece]), since, since);
         }
-        self.queued_samples += piece.samples;
-        self.queued_bytes += piece.bytes();
+        self.queue_grows(&piece);
         self.queue.push_back(piece);
+    }
+
+    fn queue_grows(&mut self, by: &Piece) {
+        self.queued_samples += by.samples;
+        self.queued_histograms += by.histograms;
+        self.queued_bytes += by.bytes();
+    }
+
+    fn queue_shrinks(&mut self, by: &Piece) {
+        self.queued_samples = self.queued_samples.saturating_sub(by.samples);
+        self.queued_histograms = self.queued_histograms.saturating_sub(by.histograms);
+        self.queued_bytes = self.queued_bytes.saturating_sub(by.bytes());
     }
 
     /// Whether requests are to be small from now on, because memory runs short.
@@ -194,7 +207,9 @@ impl Shard {
         };
         let deadline = oldest.item.arrived + self.settings.deadline;
         let (samples_max, bytes_max) = self.room();
-        let full = self.queued_samples >= samples_max || self.queued_bytes >= bytes_max;
+        let full = self.queued_samples >= samples_max
+            || self.queued_bytes >= bytes_max
+            || self.queued_histograms >= limits::REMOTE_BATCH_HISTOGRAMS;
         if !full && !flush && now < deadline {
             let due = self.asides.due().unwrap_or(Mono::NEVER);
             return Step::Wait(deadline.min(due));
@@ -232,16 +247,15 @@ impl Shard {
                 break;
             }
         }
-        self.queued_samples = self.queued_samples.saturating_sub(samples);
-        self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
+        for piece in &pieces {
+            self.queue_shrinks(piece);
+        }
         Batch::new(pieces)
     }
 
     fn samples_fitting(&self, piece: &Piece) -> u64 {
-        let each = piece.item.outgoing.entry_bytes().max(1);
         let (samples_max, bytes_max) = self.room();
-        let by_bytes = (bytes_max / each) as u64;
-        samples_max.min(by_bytes).max(1)
+        piece.fitting(samples_max, bytes_max)
     }
 
     /// The pieces to send, after [`Step::Send`].
@@ -279,6 +293,14 @@ impl Shard {
     pub fn pending_samples(&self) -> u64 {
         let work: u64 = self.work.iter().map(Batch::samples).sum();
         self.queued_samples + work
+    }
+
+    /// Native histograms among them.
+    #[must_use]
+    pub fn pending_histograms(&self) -> u64 {
+        let work = self.work.iter().flat_map(|batch| &batch.pieces);
+        let work: u64 = work.map(|piece| piece.histograms).sum();
+        self.queued_histograms + work
     }
 
     /// Samples that are set aside.
@@ -321,6 +343,13 @@ impl Shard {
         };
         self.end_run_if_over();
         outcome
+    }
+
+    /// Settles the batch, of which nothing is sent. That says nothing about the receiver.
+    pub fn pass_over(&mut self, now: Mono) {
+        let answers = self.answers;
+        self.answered(now, &Verdict::Accepted, 0.0);
+        self.answers = answers;
     }
 
     fn accepted(&mut self) -> Outcome {

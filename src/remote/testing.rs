@@ -117,6 +117,7 @@ pub(crate) fn decode_v2(body: &[u8]) -> prompb::WriteRequest {
         labels: labels(&own.labels_refs),
         samples: own.samples.iter().map(sample).collect(),
         exemplars: own.exemplars.iter().map(exemplar).collect(),
+        histograms: own.histograms.clone(),
     };
     prompb::WriteRequest {
         timeseries: request.timeseries.iter().map(series).collect(),
@@ -145,6 +146,7 @@ impl Books {
         for series in &request.timeseries {
             let stored = self.series.entry(series_name(series)).or_default();
             stored.extend(series.samples.iter().map(|sample| sample.timestamp));
+            stored.extend(series.histograms.iter().map(|own| own.timestamp));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The whole room over real sockets: a receiver that answers as scripted and keeps books, a log in
 //! memory, the real client.
 
+mod histograms;
 mod receiver;
 mod speaking;
 

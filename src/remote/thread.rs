@@ -142,7 +142,11 @@ impl Runner {
 
     fn note_pending(&self) -> u64 {
         let pending = self.lanes.pending_samples();
-        self.context.metrics.samples_pending.set(pending as f64);
+        let histograms = self.lanes.pending_histograms();
+        let metrics = &self.context.metrics;
+        let floats = pending.saturating_sub(histograms);
+        metrics.samples_pending.set(floats as f64);
+        metrics.histograms_pending.set(histograms as f64);
         pending
     }
 

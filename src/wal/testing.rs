@@ -7,6 +7,7 @@ use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
 use crate::model::metadata::{Family, MetricType};
 use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::testing::Observed;
 use crate::model::value::{ABSENT, NAN, STALE};
 use crate::sys::jitter::Jitter;
 
@@ -26,6 +27,8 @@ struct Target {
     list: Arc<SeriesList>,
     values: Vec<f64>,
     offset_ms: i64,
+    /// What one of its series observes, in some scrapes.
+    observed: Observed,
 }
 
 impl Workload {
@@ -59,13 +62,22 @@ impl Workload {
             *value = step(dice, *value);
         }
         target.offset_ms += 15_000 + (dice.next_u64() % 3) as i64;
-        let side = side(dice, target.values.len());
+        let mut values = target.values.clone();
+        let mut side = side(dice, values.len());
+        if dice.next_u64().is_multiple_of(3) {
+            target.observed.observe(dice.next_u64() % 40, 4.0);
+            let last = values.len() - 1;
+            values[last] = target.observed.sum;
+            let side = side.get_or_insert_default();
+            side.histograms = vec![(last as u32, target.observed.histogram())];
+            side.starts = vec![(0, 1_700_000_000_000 - (dice.next_u64() % 2) as i64)];
+        }
         ScrapeBlock {
             sequence: Sequence::ZERO,
             epoch: self.epoch,
             offset_ms: target.offset_ms,
             series: Arc::clone(&target.list),
-            values: target.values.clone().into_boxed_slice(),
+            values: values.into_boxed_slice(),
             side,
         }
     }
@@ -86,6 +98,7 @@ impl Target {
             values: vec![0.0; list.len()],
             list,
             offset_ms: number as i64 * 100,
+            observed: Observed::new(3, number as u64),
         }
     }
 

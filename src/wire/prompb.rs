@@ -5,6 +5,8 @@
 
 use prost::Message;
 
+use super::prompb_histogram::Histogram;
+
 /// `prometheus.WriteRequest`.
 #[derive(Clone, PartialEq, Message)]
 pub struct WriteRequest {
@@ -28,6 +30,9 @@ pub struct TimeSeries {
     /// Exemplars.
     #[prost(message, repeated, tag = "3")]
     pub exemplars: Vec<Exemplar>,
+    /// Native histograms, in order of time.
+    #[prost(message, repeated, tag = "4")]
+    pub histograms: Vec<Histogram>,
 }
 
 /// `prometheus.Label`.

@@ -5,6 +5,8 @@
 
 use prost::Message;
 
+use super::prompb_histogram::Histogram;
+
 /// `io.prometheus.write.v2.Request`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Request {
@@ -25,9 +27,9 @@ pub struct TimeSeries {
     /// In order of time.
     #[prost(message, repeated, tag = "2")]
     pub samples: Vec<Sample>,
-    /// Native histograms, which are counted and not looked into.
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    pub histograms: Vec<Vec<u8>>,
+    /// Native histograms, in order of time, where there are no samples.
+    #[prost(message, repeated, tag = "3")]
+    pub histograms: Vec<Histogram>,
     /// Exemplars.
     #[prost(message, repeated, tag = "4")]
     pub exemplars: Vec<Exemplar>,

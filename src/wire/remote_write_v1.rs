@@ -8,6 +8,7 @@
 //! Implements the Prometheus remote-write specification 1.0, `prompb/remote.proto` and
 //! `prompb/types.proto`. Does not know batches, blocks or compression.
 
+use super::native_histogram::{self, HistogramSample};
 use crate::bytes::varint;
 use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
@@ -26,7 +27,7 @@ const TAG_1_BYTES: u8 = 0x0a;
 const TAG_2_BYTES: u8 = 0x12;
 /// `WriteRequest.metadata`, `TimeSeries.exemplars`.
 const TAG_3_BYTES: u8 = 0x1a;
-/// `MetricMetadata.help`.
+/// `MetricMetadata.help`, `TimeSeries.histograms`.
 const TAG_4_BYTES: u8 = 0x22;
 /// `MetricMetadata.unit`.
 const TAG_5_BYTES: u8 = 0x2a;
@@ -172,6 +173,15 @@ pub fn append_sample(out: &mut Vec<u8>, value: f64, time: &SampleTime) {
     used += time.used;
     bytes[1] = used as u8;
     out.extend_from_slice(&bytes[..HEAD + used]);
+}
+
+/// Appends a native histogram to the open series; this version sends no start timestamp.
+pub fn append_histogram(out: &mut Vec<u8>, sample: &HistogramSample<'_>) {
+    let sample = HistogramSample {
+        start_ms: 0,
+        ..*sample
+    };
+    native_histogram::append(out, TAG_4_BYTES, &sample);
 }
 
 /// Appends an exemplar to the open series; `scrape_ms` is its time if it has none of its own.

@@ -7,13 +7,13 @@
 //! buffers allow any order of fields. A value of minus zero is written, so that it keeps its sign.
 //!
 //! Implements the Prometheus remote-write specification 2.0 and `io/prometheus/write/v2/types.proto`.
-//! Does not know batches, blocks or compression. Native histograms (field 3) are not written: no
-//! block carries them.
+//! Does not know batches, blocks or compression.
 
 pub mod labels;
 pub mod symbols;
 
 use self::symbols::Symbols;
+use super::native_histogram::{self, HistogramSample};
 use crate::bytes::varint;
 use crate::model::exemplar::Exemplar;
 use crate::model::metadata::Family;
@@ -25,6 +25,8 @@ mod tests;
 const TAG_5_BYTES: u8 = 0x2a;
 /// `TimeSeries.exemplars`.
 const TAG_4_BYTES: u8 = 0x22;
+/// `TimeSeries.histograms`.
+const TAG_3_BYTES: u8 = 0x1a;
 /// `TimeSeries.samples`.
 const TAG_2_BYTES: u8 = 0x12;
 /// `TimeSeries.labels_refs` and `Exemplar.labels_refs`, packed.
@@ -37,7 +39,7 @@ const TAG_2_DOUBLE: u8 = 0x11;
 const TAG_1_VARINT: u8 = 0x08;
 /// `Sample.timestamp`.
 const TAG_2_VARINT: u8 = 0x10;
-/// `Exemplar.timestamp`, `Metadata.help_ref`.
+/// `Exemplar.timestamp`, `Metadata.help_ref`, `Sample.start_timestamp`.
 const TAG_3_VARINT: u8 = 0x18;
 /// `Metadata.unit_ref`.
 const TAG_4_VARINT: u8 = 0x20;
@@ -112,6 +114,25 @@ pub fn append_sample(out: &mut Vec<u8>, value: f64, timestamp_ms: i64) {
     }
     bytes[1] = (at - 2) as u8;
     out.extend_from_slice(&bytes[..at]);
+}
+
+/// Appends a sample that counts since `start_ms` to the open series.
+pub fn append_started_sample(out: &mut Vec<u8>, value: f64, timestamp_ms: i64, start_ms: i64) {
+    let message = out.len() + 1;
+    append_sample(out, value, timestamp_ms);
+    if start_ms == 0 {
+        return;
+    }
+    let before = out.len();
+    out.push(TAG_3_VARINT);
+    varint::write(out, start_ms as u64);
+    // Two numbers and a double: far below what would take a second byte of length.
+    out[message] += (out.len() - before) as u8;
+}
+
+/// Appends a native histogram to the open series.
+pub fn append_histogram(out: &mut Vec<u8>, sample: &HistogramSample<'_>) {
+    native_histogram::append(out, TAG_3_BYTES, sample);
 }
 
 /// Appends an exemplar to the open series; `scrape_ms` is its time if it has none of its own.

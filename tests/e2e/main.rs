@@ -32,6 +32,8 @@ mod log_tool;
 mod mdns;
 mod memory_budget;
 #[cfg(test)]
+mod native_histograms;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod pages;

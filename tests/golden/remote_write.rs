@@ -198,6 +198,7 @@ impl Case {
         let rules = Rules {
             oldest_ms: settings.oldest_ms(BASE_MS + INTERVAL_MS * self.scrapes.len() as i64),
             exemplars: settings.exemplars,
+            histograms: settings.histograms,
         };
         let now = Now {
             mono: Mono(0),

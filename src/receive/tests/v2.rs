@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::receive::decode::DecodeError;
-use crate::receive::resolve::{Resolved, resolve};
+use crate::receive::resolve::resolve;
+use crate::wire::prompb_histogram::{Count, Histogram};
 use crate::wire::prompb_v2::{self as v2, Request};
 
 const TYPE: &str = "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n";
@@ -53,7 +54,7 @@ fn body(request: &Request) -> Vec<u8> {
     packed_bytes(&request.encode_to_vec())
 }
 
-fn findings(request: &Request) -> (Result<Resolved, DecodeError>, Vec<Broken>) {
+fn findings(request: &Request) -> (Result<Message, DecodeError>, Vec<Broken>) {
     let mut found = Vec::new();
     let resolved = resolve(request, |broken| found.push(broken));
     (resolved, found)
@@ -63,14 +64,15 @@ fn findings(request: &Request) -> (Result<Resolved, DecodeError>, Vec<Broken>) {
 fn references_become_texts() {
     let (resolved, found) = findings(&good(5));
     let resolved = resolved.expect("resolved");
-    assert_eq!((found, resolved.typed), (Vec::new(), 1));
+    assert_eq!((found, resolved.metadata), (Vec::new(), 1));
     let mut expected = series(&[("__name__", "up"), ("job", "node")], &[(1.0, 5)]);
     expected.exemplars = vec![crate::wire::prompb::Exemplar {
         labels: series(&[("trace_id", "abc")], &[]).labels,
         value: 0.5,
         timestamp: 5,
     }];
-    assert_eq!(resolved.request, request(vec![expected]));
+    let expected = Message::from(request(vec![expected]));
+    assert_eq!(resolved.series, expected.series);
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn each_rule_of_2_0_is_checked() {
         [Broken::OddReferences]
     );
     assert_eq!(
-        change(|request| request.timeseries[0].histograms.push(Vec::new())),
+        change(|request| request.timeseries[0].histograms.push(Histogram::default())),
         [Broken::MixedSamples]
     );
     assert_eq!(
@@ -148,7 +150,13 @@ fn receivers_must_say_what_they_have_written() {
     let mut entry = histogram.timeseries[0].clone();
     entry.samples.clear();
     entry.exemplars.clear();
-    entry.histograms = vec![vec![0x18, 0x00]];
+    entry.labels_refs = vec![1, 6, 3, 4];
+    entry.histograms = vec![Histogram {
+        count: Some(Count::Int(0)),
+        timestamp: 10,
+        start_timestamp: 4,
+        ..Histogram::default()
+    }];
     histogram.timeseries.push(entry);
     let answer = receiver.post(&headers(), &body(&histogram));
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
@@ -164,9 +172,16 @@ fn receivers_must_say_what_they_have_written() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     written(&answer, [0, 0, 0]);
     let lines = std::fs::read_to_string(&path).expect("file");
-    assert_eq!(lines, "up{job=\"node\"} 1 10\n");
+    let zeros = "{count:0,sum:0,schema:0,zero_threshold:0,zero_count:0}";
+    let expected = format!("up{{job=\"node\"}} 1 10\nabc{{job=\"node\"}} {zeros} 10 st@4\n");
+    assert_eq!(lines, expected);
     let shown = receiver.stop();
-    for line in ["requests_v2: 2\n", "exemplars: 1\n", "histograms: 1\n"] {
+    for line in [
+        "requests_v2: 2\n",
+        "exemplars: 1\n",
+        "histograms: 1\n",
+        "start_timestamps: 1\n",
+    ] {
         assert!(shown.contains(line), "{line} is missing in {shown}");
     }
 }

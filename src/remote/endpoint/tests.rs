@@ -96,6 +96,7 @@ fn dropped_old_and_absent_samples_are_counted_apart() {
     ));
     let expected = Intake {
         samples: 7,
+        histograms: 0,
         exemplars: 0,
         dropped: 3,
         too_old: 2,

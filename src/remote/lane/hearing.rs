@@ -21,7 +21,7 @@ impl Lane {
     ) -> bool {
         let context = &self.context;
         let (metrics, name) = (&context.metrics, &*context.name);
-        let heard = context.speech.hear(now, sent, answer, counts.samples);
+        let heard = context.speech.hear(now, sent, answer, counts.all());
         metrics.version.set(match context.speech.version() {
             Version::V1 => 1.0,
             Version::V2 => 2.0,
@@ -60,9 +60,10 @@ impl Lane {
         let metrics = &self.context.metrics;
         let is_success = (200..300).contains(&http.status);
         let samples = counts.samples.saturating_sub(written.samples);
+        let histograms = counts.histograms.saturating_sub(written.histograms);
         let exemplars = counts.exemplars.saturating_sub(written.exemplars);
         let is_partial = if is_success {
-            samples + exemplars > 0
+            samples + histograms + exemplars > 0
         } else {
             written.all() > 0
         };
@@ -73,11 +74,11 @@ impl Lane {
         if !is_success {
             return;
         }
-        metrics.unwritten.add(samples as f64);
+        metrics.unwritten.add((samples + histograms) as f64);
         metrics.exemplars_failed.add(exemplars as f64);
         if let Some(suppressed) = self.partial_complaint.due(now) {
             log::warn!(component = "remote", remote_name = &*self.context.name,
-                samples, exemplars, suppressed;
+                samples, histograms, exemplars, suppressed;
                 "the endpoint accepted a request and says that it did not write all of it");
         }
     }

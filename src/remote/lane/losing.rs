@@ -9,11 +9,28 @@ use crate::remote::answer::describe;
 use crate::remote::piece::Piece;
 use crate::remote::refusal::{GivenUp, Refusal};
 use crate::remote::rejected::entry::{self, Circumstances};
+use crate::remote::request::Counts;
 use crate::remote::transport::Answer;
 
 impl Lane {
-    /// Counts the samples that the body just made leaves out because of their age.
-    pub(super) fn lose_too_old(&self) {
+    /// Counts the samples that the body just made leaves out: because of their age, and native
+    /// histograms that the endpoint does not get.
+    pub(super) fn leave_out(&mut self, now: Mono, counts: Counts) {
+        self.lose_too_old();
+        let metrics = &self.context.metrics;
+        metrics.histograms_unwanted.add(counts.unwanted as f64);
+        metrics.histograms_dropped.add(counts.custom_buckets as f64);
+        if counts.custom_buckets > 0
+            && let Some(suppressed) = self.custom_complaint.due(now)
+        {
+            log::warn!(component = "remote", remote_name = &*self.context.name,
+                histograms = counts.custom_buckets, suppressed;
+                "native histograms with custom buckets are not sent: remote write 1.0 has none, \
+                 protobuf_message: io.prometheus.write.v2.Request does");
+        }
+    }
+
+    fn lose_too_old(&self) {
         let batch = self.shard.batch();
         for (index, samples) in self.builder.too_old() {
             self.context.metrics.too_old.add(*samples as f64);
@@ -38,7 +55,9 @@ impl Lane {
         let given_up: Vec<GivenUp> = self.shard.take_given_up().collect();
         for own in &given_up {
             let samples = own.piece.samples;
-            self.context.metrics.count_given_up(own.refusal, samples);
+            let histograms = own.piece.histograms;
+            let metrics = &self.context.metrics;
+            metrics.count_given_up(own.refusal, samples, histograms);
             if let Some(reason) = own.refusal.reason() {
                 self.lose(&own.piece, reason, samples);
             }

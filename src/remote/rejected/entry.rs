@@ -6,8 +6,10 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::model::block::ScrapeBlock;
 use crate::model::calendar::Rfc3339;
 use crate::model::float;
+use crate::model::line;
 use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{is_absent, is_stale};
@@ -46,7 +48,7 @@ pub struct Entry {
     pub answer: String,
     /// Labels as they were sent.
     pub labels: BTreeMap<String, String>,
-    /// The value as text; `stale` for a staleness marker.
+    /// The value as text; `stale` for a staleness marker, and in braces for a native histogram.
     pub value: String,
     /// Time of the sample in milliseconds since 1970.
     pub timestamp_ms: i64,
@@ -95,7 +97,7 @@ pub fn append(out: &mut Vec<u8>, why: &Circumstances, piece: &Piece, most: usize
             status: why.status,
             answer: why.answer.clone(),
             labels: decoded(&labels),
-            value: text(block.values[slot]),
+            value: text(block, slot),
             timestamp_ms: timestamp(piece, slot),
         };
         written += usize::from(put(out, &entry));
@@ -121,11 +123,17 @@ fn decoded(labels: &[u8]) -> BTreeMap<String, String> {
     sorting::map(labels.map(|label| (label.name, label.value)))
 }
 
-fn text(value: f64) -> String {
+fn text(block: &ScrapeBlock, slot: usize) -> String {
+    let value = block.values[slot];
     if is_stale(value) || is_absent(value) {
         return "stale".to_owned();
     }
-    float::format_go(value)
+    let Some(histogram) = block.histogram(slot) else {
+        return float::format_go(value);
+    };
+    let mut out = String::new();
+    line::write_histogram(&mut out, histogram, value);
+    out
 }
 
 fn timestamp(piece: &Piece, slot: usize) -> i64 {

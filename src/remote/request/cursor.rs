@@ -1,6 +1,7 @@
 //! One block's side of a run, read slot by slot, in any order.
 
 use super::Rules;
+use crate::model::block::ScrapeBlock;
 use crate::model::exemplar::Exemplar;
 use crate::model::value::is_absent;
 use crate::remote::piece::Piece;
@@ -8,6 +9,7 @@ use crate::wire::remote_write_v1::SampleTime;
 
 /// Where a block is read.
 pub(super) struct Cursor<'a> {
+    pub(super) block: &'a ScrapeBlock,
     pub(super) values: &'a [f64],
     pub(super) wall_ms: i64,
     wall: SampleTime,
@@ -22,6 +24,7 @@ impl<'a> Cursor<'a> {
         let block = &piece.item.block;
         let side = block.side.as_deref();
         Cursor {
+            block,
             values: &block.values,
             wall_ms: piece.item.wall_ms,
             wall: SampleTime::new(piece.item.wall_ms),

@@ -13,9 +13,12 @@ use crate::remote::outgoing::OutgoingCache;
 use crate::remote::piece::Item;
 use crate::remote::testing::{Books, block, decode, list, piece, series_name, twin_list};
 
+mod histograms;
+
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
     exemplars: true,
+    histograms: true,
 };
 
 fn samples_of(request: &crate::wire::prompb::WriteRequest) -> Vec<(String, Vec<i64>)> {
@@ -76,7 +79,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
     let pieces = [piece(Mono(0), sparse)];
     let rules = Rules {
         oldest_ms: 1000,
-        exemplars: true,
+        ..ALL
     };
     let (counts, request) = build(&pieces, rules);
     let expected = [
@@ -95,9 +98,9 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
     let expected = Counts {
         samples: 2,
         exemplars: 2,
-        metadata: 0,
         too_old: 1,
         highest_ms: 5000,
+        ..Counts::default()
     };
     assert_eq!(counts, expected);
     let (counts, request) = build(

@@ -10,25 +10,30 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::kind::{self, Part};
 use super::weave::{Segment, Weave};
 use super::{Counts, Rules};
 use crate::bytes::varint;
 use crate::limits;
+use crate::model::block::{ScrapeBlock, SideTables};
 use crate::model::exemplar::Exemplar;
 use crate::model::series::SeriesChunk;
 use crate::model::value::is_absent;
 use crate::remote::outgoing::OutgoingLabels;
 use crate::remote::piece::Piece;
 use crate::wire::compress::SnappyBody;
+use crate::wire::native_histogram::HistogramSample;
 use crate::wire::remote_write_v2 as v2;
 use crate::wire::remote_write_v2::labels::{OwnLabel, SharedLabel, append_labels, look_up, share};
 use crate::wire::remote_write_v2::symbols::Symbols;
+use crate::wire::version::Version;
 
 #[cfg(test)]
 mod tests;
 
 /// One block's side of a run, read slot by slot in any order.
 struct Cursor<'a> {
+    block: &'a ScrapeBlock,
     values: &'a [f64],
     wall_ms: i64,
     timestamps: &'a [(u32, i64)],
@@ -41,6 +46,7 @@ impl<'a> Cursor<'a> {
         let block = &piece.item.block;
         let side = block.side.as_deref();
         Cursor {
+            block,
             values: &block.values,
             wall_ms: piece.item.wall_ms,
             timestamps: side.map_or(&[], |side| &side.timestamps),
@@ -72,6 +78,8 @@ struct Strand<'a> {
     cursors: Range<usize>,
     /// Labels of its target and external ones.
     shared: Range<usize>,
+    /// None of its blocks has native histograms or start timestamps.
+    plain: bool,
 }
 
 /// What is written to while entries are.
@@ -121,10 +129,13 @@ impl RequestBuilder {
             let target = &piece.item.block.series.target().labels;
             let external = piece.item.outgoing.external();
             share(&mut shared, &mut page.symbols, target, external);
+            let own = weave.order()[run.places.clone()].iter();
+            let mut sides = own.map(|index| pieces[*index].item.block.side.as_deref());
             Strand {
                 piece,
                 cursors: run.places.clone(),
                 shared: start..shared.len(),
+                plain: sides.all(|side| side.is_none_or(is_plain)),
             }
         });
         let strands: Vec<_> = strands.collect();
@@ -234,14 +245,52 @@ impl<'a> Group<'a, '_> {
         &mut self,
         page: &mut Page,
         segment: &Segment,
-        (chunk, index): (&'a SeriesChunk, usize),
+        series: (&'a SeriesChunk, usize),
         known: &mut bool,
     ) {
         let strand = &self.strands[segment.run as usize];
-        let slot = segment.first + index as u32;
+        let slot = segment.first + series.1 as u32;
+        if strand.plain {
+            let whole = Part::whole(&strand.cursors);
+            self.write_entry::<false>(page, strand, (slot, &whole), series, known);
+        } else {
+            self.write_parts(page, strand, slot, series, known);
+        }
+    }
+
+    /// Writes a series of a run that has native histograms or start timestamps.
+    #[cold]
+    fn write_parts(
+        &mut self,
+        page: &mut Page,
+        strand: &Strand<'a>,
+        slot: u32,
+        series: (&'a SeriesChunk, usize),
+        known: &mut bool,
+    ) {
+        let mut places = strand.cursors.clone();
+        while !places.is_empty() {
+            let kinds = self.cursors[places.clone()].iter();
+            let part = Part::first(&places, kinds.map(|cursor| kind::of(cursor.block, slot)));
+            places.start = part.places.end;
+            self.write_entry::<true>(page, strand, (slot, &part), series, known);
+        }
+    }
+
+    /// Writes an entry with the samples of a part of the run's blocks, which have native histograms
+    /// or start timestamps only if it is `RICH`: what most targets have is a path of its own.
+    #[inline]
+    fn write_entry<const RICH: bool>(
+        &mut self,
+        page: &mut Page,
+        strand: &Strand<'a>,
+        (slot, part): (u32, &Part),
+        (chunk, index): (&'a SeriesChunk, usize),
+        known: &mut bool,
+    ) {
         let at = slot as usize;
         let outgoing = &strand.piece.item.outgoing;
-        let cursors = &mut self.cursors[strand.cursors.clone()];
+        let cursors = &mut self.cursors[part.places.clone()];
         let absent = cursors.iter().all(|cursor| is_absent(cursor.values[at]));
         if absent || !strand.piece.slots.contains(&slot) || !outgoing.sends(at) {
             return;
@@ -262,11 +311,15 @@ impl<'a> Group<'a, '_> {
             }
         }
         let counts = &mut page.counts;
-        let before = counts.samples;
+        let before = counts.all();
         for cursor in cursors.iter_mut() {
-            write_sample(out, slot, cursor, self.rules, counts);
+            if RICH {
+                write_rich_sample(out, slot, cursor, self.rules, counts);
+            } else {
+                write_sample(out, slot, cursor, self.rules, counts);
+            }
         }
-        if counts.samples == before {
+        if counts.all() == before {
             return v2::abandon_series(out, &series);
         }
         if self.rules.exemplars {
@@ -283,6 +336,32 @@ impl<'a> Group<'a, '_> {
     }
 }
 
+/// Whether there is nothing in it but what every sample may have.
+fn is_plain(side: &SideTables) -> bool {
+    side.histograms.is_empty() && side.starts.is_empty()
+}
+
+/// Value and time of the sample at a slot, unless there is none or it is too old.
+#[inline]
+fn sample_of(
+    slot: u32,
+    cursor: &mut Cursor<'_>,
+    rules: Rules,
+    counts: &mut Counts,
+) -> Option<(f64, i64)> {
+    let value = cursor.values[slot as usize];
+    if is_absent(value) {
+        return None;
+    }
+    let timestamp = cursor.timestamp(slot);
+    if timestamp < rules.oldest_ms {
+        counts.too_old += 1;
+        cursor.too_old += 1;
+        return None;
+    }
+    Some((value, timestamp))
+}
+
 #[inline]
 fn write_sample(
     out: &mut Vec<u8>,
@@ -291,17 +370,43 @@ fn write_sample(
     rules: Rules,
     counts: &mut Counts,
 ) {
-    let value = cursor.values[slot as usize];
-    if is_absent(value) {
-        return;
+    if let Some((value, timestamp)) = sample_of(slot, cursor, rules, counts) {
+        v2::append_sample(out, value, timestamp);
+        counts.samples += 1;
+        counts.highest_ms = counts.highest_ms.max(timestamp);
     }
-    let timestamp = cursor.timestamp(slot);
-    if timestamp < rules.oldest_ms {
-        counts.too_old += 1;
-        cursor.too_old += 1;
+}
+
+/// Writes a sample that may be a native histogram and may have a start timestamp.
+fn write_rich_sample(
+    out: &mut Vec<u8>,
+    slot: u32,
+    cursor: &mut Cursor<'_>,
+    rules: Rules,
+    counts: &mut Counts,
+) {
+    let Some((value, timestamp_ms)) = sample_of(slot, cursor, rules, counts) else {
         return;
+    };
+    let start_ms = cursor.block.start(slot as usize).unwrap_or(0);
+    match cursor.block.histogram(slot as usize) {
+        Some(histogram) => {
+            if counts.leaves_out(histogram, rules, Version::V2) {
+                return;
+            }
+            let sample = HistogramSample {
+                histogram,
+                sum: value,
+                timestamp_ms,
+                start_ms,
+            };
+            v2::append_histogram(out, &sample);
+            counts.histograms += 1;
+        }
+        None => {
+            v2::append_started_sample(out, value, timestamp_ms, start_ms);
+            counts.samples += 1;
+        }
     }
-    v2::append_sample(out, value, timestamp);
-    counts.samples += 1;
-    counts.highest_ms = counts.highest_ms.max(timestamp);
+    counts.highest_ms = counts.highest_ms.max(timestamp_ms);
 }

@@ -69,9 +69,9 @@ impl Asides {
     pub(super) fn into_pieces(self) -> impl Iterator<Item = Piece> {
         self.list.into_iter().flat_map(|own| {
             let pieces = own.batch.pieces.into_iter();
-            pieces.map(move |piece| Piece {
-                aside: Some(own.since),
-                ..piece
+            pieces.map(move |mut piece| {
+                piece.aside = Some(own.since);
+                piece
             })
         })
     }

@@ -203,8 +203,7 @@ impl Shard {
             .iter()
             .position(|piece| seen.insert(lane(piece)))?;
         let piece = self.queue.remove(at)?;
-        self.queued_samples = self.queued_samples.saturating_sub(piece.samples);
-        self.queued_bytes = self.queued_bytes.saturating_sub(piece.bytes());
+        self.queue_shrinks(&piece);
         Some(self.cut_to_fit(at, piece))
     }
 
@@ -215,8 +214,7 @@ impl Shard {
             return piece;
         }
         let (first, rest) = piece.cut(most);
-        self.queued_samples += rest.samples;
-        self.queued_bytes += rest.bytes();
+        self.queue_grows(&rest);
         self.queue.insert(at, rest);
         first
     }

@@ -36,7 +36,7 @@ pub(super) enum Reply {
     Slow(Duration),
     /// Not stored.
     Status(u16),
-    /// Stored, and this number of samples is said to be written.
+    /// Stored, and this number of samples is said to be written, and no histogram.
     Says(usize),
     /// Not stored; a captive portal's page.
     Page,
@@ -114,13 +114,14 @@ impl Receiver {
                 (decode(&body), Version::V1)
             };
             let entries = request.timeseries.iter();
-            let samples: usize = entries.map(|one| one.samples.len()).sum();
+            let samples: usize = entries.clone().map(|one| one.samples.len()).sum();
+            let histograms: usize = entries.map(|one| one.histograms.len()).sum();
             let (reply, understood) = self.decide(head, &request, version);
             let said = match (&reply, version) {
                 (_, Version::V1) => None,
-                (Reply::Ok | Reply::Slow(_), _) => understood.then_some(samples),
-                (Reply::Says(number), _) => Some(*number),
-                _ => understood.then_some(0),
+                (Reply::Ok | Reply::Slow(_), _) => understood.then_some((samples, histograms)),
+                (Reply::Says(number), _) => Some((*number, 0)),
+                _ => understood.then_some((0, 0)),
             };
             let answer = match reply {
                 Reply::Ok | Reply::Says(_) => "200 OK",
@@ -139,8 +140,11 @@ impl Receiver {
                     return;
                 }
             };
-            let written = said.map_or_else(String::new, |samples| {
-                format!("\r\nX-Prometheus-Remote-Write-Samples-Written: {samples}")
+            let written = said.map_or_else(String::new, |(samples, histograms)| {
+                format!(
+                    "\r\nX-Prometheus-Remote-Write-Samples-Written: {samples}\
+                     \r\nX-Prometheus-Remote-Write-Histograms-Written: {histograms}"
+                )
             });
             let answer = format!("HTTP/1.1 {answer}{written}\r\nContent-Length: 0\r\n\r\n");
             let mut out = stream;

@@ -143,7 +143,6 @@ impl Runner {
         }
         let dropped = intake.dropped + intake.too_old;
         self.state.meter.take_in(intake.samples, dropped);
-        self.incoming
-            .count(sequence, intake.samples, intake.exemplars, wall_ms);
+        self.incoming.count(sequence, intake, wall_ms);
     }
 }

@@ -111,7 +111,7 @@ impl Bodies {
         let span = block.sequence.0 - open.header.first.0 + 1;
         open.header.span = u32::try_from(span).unwrap_or(u32::MAX);
         open.header.samples = open.header.samples.saturating_add(block.samples);
-        open.has_text |= block.has_sections;
+        open.has_text |= block.has_text;
         open.context = Some((block.epoch, block.offset_ms));
         if open.bytes.len() >= limits::FRAME_BYTES {
             self.close();
@@ -150,5 +150,5 @@ pub struct BlockMark {
     /// Number of its samples.
     pub samples: u32,
     /// Whether it has sections: exemplars and the like.
-    pub has_sections: bool,
+    pub has_text: bool,
 }

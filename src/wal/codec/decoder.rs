@@ -12,6 +12,9 @@ use super::definition::{self, ListRuns};
 use super::encoder::{EPOCH, KEY};
 use super::interner::Interner;
 use super::living::LivingChunks;
+use super::side::Sections;
+use super::side::histograms::column;
+use super::side::past::Past;
 use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
 use crate::bytes::cursor::Cursor;
@@ -56,6 +59,8 @@ struct Last {
     block: Arc<ScrapeBlock>,
     list: Arc<List>,
     states: Vec<State>,
+    /// States of the numbers of its histograms.
+    number_states: Vec<State>,
 }
 
 /// What a frame gave.
@@ -79,6 +84,7 @@ pub struct Decoder {
     lasts: HashMap<u32, Last>,
     interner: Interner,
     states: Vec<State>,
+    number_states: Vec<State>,
 }
 
 /// Where in a frame the decoder is.
@@ -320,13 +326,20 @@ impl Decoder {
             return None;
         }
         let spans = spans_of(&list, last);
-        let base = last.map_or(Base::default(), |last| Base {
-            values: &last.block.values,
-            states: &last.states,
-        });
+        let before = last.map(|last| column(&last.block));
+        let base = Base {
+            values: before.as_deref().unwrap_or(&[]),
+            states: last.map_or(&[], |last| &last.states),
+        };
         let encoded = cursor.block()?;
-        let values = values::decode(&spans, base, encoded, &mut self.states)?;
-        let (side, unknown) = side::take(cursor.rest(), values.len())?;
+        let mut values = values::decode(&spans, base, encoded, &mut self.states)?;
+        let past = Past {
+            spans: &spans,
+            block: last.map(|last| &*last.block),
+            states: last.map_or(&[], |last| &last.number_states),
+        };
+        let numbers = &mut self.number_states;
+        let Sections { side, unknown } = side::take(cursor.rest(), &mut values, past, numbers)?;
         let block = Arc::new(ScrapeBlock {
             sequence: head.sequence,
             epoch: head.epoch,
@@ -338,10 +351,12 @@ impl Decoder {
         let last = Last {
             block: Arc::clone(&block),
             states: std::mem::take(&mut self.states),
+            number_states: std::mem::take(&mut self.number_states),
             list: Arc::clone(&list),
         };
         if let Some(old) = self.lasts.insert(list.target, last) {
             self.states = old.states;
+            self.number_states = old.number_states;
         }
         Some((block, unknown))
     }

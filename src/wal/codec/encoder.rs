@@ -11,6 +11,8 @@ use hashbrown::HashMap;
 use super::body::{BlockMark, Bodies, PAYLOAD_BYTES_MAX};
 use super::definition::{self, Forgotten, ListParts};
 use super::living::LivingChunks;
+use super::side::histograms::column;
+use super::side::past::Past;
 use super::tables::{Copies, Place, Table};
 use super::values::{self, Base, Span, State};
 use super::{chunk, side, spans};
@@ -53,6 +55,8 @@ struct Last {
     block: Arc<ScrapeBlock>,
     named: Named,
     states: Vec<State>,
+    /// States of the numbers of its histograms.
+    number_states: Vec<State>,
     since_key: u32,
 }
 
@@ -69,6 +73,7 @@ pub struct Encoder {
     /// Entries of the tables that were alive at the last sweep.
     live: usize,
     values: Vec<u8>,
+    sections: Vec<u8>,
     payload: Vec<u8>,
     size: Size,
 }
@@ -143,13 +148,15 @@ impl Encoder {
             None => self.define(&mut target, offset, is_key, block, bodies)?,
         };
         let spans = spans_of(&block.series, &named, last.as_ref());
-        let base = last.as_ref().map_or(Base::default(), |last| Base {
-            values: &last.block.values,
-            states: &last.states,
-        });
-        let mut states = Vec::new();
-        self.values.clear();
-        values::encode(&block.values, &spans, base, &mut states, &mut self.values);
+        let states = self.put_values(block, &spans, last.as_ref());
+        let past = Past {
+            spans: &spans,
+            block: last.as_ref().map(|last| &*last.block),
+            states: last.as_ref().map_or(&[], |last| &last.number_states),
+        };
+        let mut number_states = Vec::new();
+        self.sections.clear();
+        side::put(&mut self.sections, block, past, &mut number_states).ok_or(TooLarge)?;
         let back = last
             .as_ref()
             .map(|last| block.sequence.0 - last.block.sequence.0);
@@ -161,10 +168,29 @@ impl Encoder {
             block: Arc::clone(block),
             named,
             states,
+            number_states,
             since_key,
         });
         self.targets.insert(block.series.target().id, target);
         Ok(())
+    }
+
+    /// Encodes the value column; returns the states of its slots.
+    fn put_values(
+        &mut self,
+        block: &ScrapeBlock,
+        spans: &[Span],
+        last: Option<&Last>,
+    ) -> Vec<State> {
+        let before = last.map(|last| column(&last.block));
+        let base = Base {
+            values: before.as_deref().unwrap_or(&[]),
+            states: last.map_or(&[], |last| &last.states),
+        };
+        let mut states = Vec::new();
+        self.values.clear();
+        values::encode(&column(block), spans, base, &mut states, &mut self.values);
+        states
     }
 
     fn take_target(&mut self, now: Mono, block: &ScrapeBlock) -> Target {
@@ -248,7 +274,7 @@ impl Encoder {
         })
     }
 
-    /// Writes the record of a block whose values are encoded; returns its bytes.
+    /// Writes the record of a block whose values and sections are encoded; returns its bytes.
     fn put_block(
         &mut self,
         block: &ScrapeBlock,
@@ -256,11 +282,7 @@ impl Encoder {
         back: Option<u64>,
         bodies: &mut Bodies,
     ) -> Result<u64, TooLarge> {
-        let mut sections = Vec::new();
-        if let Some(tables) = &block.side {
-            side::put(&mut sections, tables);
-        }
-        let bytes = self.values.len() + sections.len();
+        let bytes = self.values.len() + self.sections.len();
         if bytes + BLOCK_EXTRA_BYTES > PAYLOAD_BYTES_MAX {
             return Err(TooLarge);
         }
@@ -283,13 +305,13 @@ impl Encoder {
         }
         varint::write(out, self.values.len() as u64);
         out.extend_from_slice(&self.values);
-        out.extend_from_slice(&sections);
+        out.extend_from_slice(&self.sections);
         let mark = BlockMark {
             sequence: block.sequence,
             epoch: block.epoch,
             offset_ms: block.offset_ms,
             samples: u32::try_from(block.sample_count()).unwrap_or(u32::MAX),
-            has_sections: !sections.is_empty(),
+            has_text: block.side.as_deref().is_some_and(side::has_text),
         };
         bodies.put_block(out, &mark);
         Ok(out.len() as u64)

@@ -4,6 +4,7 @@
 //! whose blocks cannot be decoded because something before them is lost.
 
 use super::decoder::{BlockHead, Context, take_head};
+use super::side;
 use crate::bytes::cursor::Cursor;
 use crate::model::block::Sequence;
 use crate::wal::format::record::{Records, tag};
@@ -13,11 +14,13 @@ use crate::wal::format::record::{Records, tag};
 pub struct Shares {
     /// Epochs, families, targets, chunks, lists, and what is forgotten.
     pub definitions: u64,
-    /// Key blocks but for their side tables.
+    /// Key blocks but for their side tables and histograms.
     pub key_blocks: u64,
     /// Values of other blocks.
     pub values: u64,
-    /// Side tables of all blocks: explicit timestamps, exemplars.
+    /// Native histograms of all blocks.
+    pub histograms: u64,
+    /// Other side tables of all blocks: explicit and start timestamps, exemplars.
     pub side_tables: u64,
     /// Heads of blocks that are no key blocks, and the tags and lengths of all records.
     pub heads: u64,
@@ -33,11 +36,12 @@ impl Shares {
             definitions,
             key_blocks,
             values,
+            histograms,
             side_tables,
             heads,
             unknown,
         } = self;
-        definitions + key_blocks + values + side_tables + heads + unknown
+        definitions + key_blocks + values + histograms + side_tables + heads + unknown
     }
 
     /// Adds another count.
@@ -45,6 +49,7 @@ impl Shares {
         self.definitions += other.definitions;
         self.key_blocks += other.key_blocks;
         self.values += other.values;
+        self.histograms += other.histograms;
         self.side_tables += other.side_tables;
         self.heads += other.heads;
         self.unknown += other.unknown;
@@ -96,7 +101,9 @@ impl Measured {
         let sections = if is_known { cursor.rest().len() } else { 0 };
         let values = (behind_head - sections) as u64;
         let own_head = (payload.len() - behind_head) as u64;
-        self.shares.side_tables += sections as u64;
+        let histograms = if is_known { histogram_bytes(cursor) } else { 0 };
+        self.shares.histograms += histograms;
+        self.shares.side_tables += sections as u64 - histograms;
         if head.before.is_none() {
             self.shares.key_blocks += own_head + values;
         } else {
@@ -104,6 +111,21 @@ impl Measured {
             self.shares.heads += own_head;
         }
         self.heads.push(head);
+    }
+}
+
+/// Bytes of the sections of histograms, their heads included.
+fn histogram_bytes(mut sections: Cursor<'_>) -> u64 {
+    let mut bytes = 0;
+    loop {
+        let before = sections.rest().len();
+        let tag = sections.varint();
+        if tag.is_none() || sections.block().is_none() {
+            return bytes;
+        }
+        if tag == Some(side::HISTOGRAMS) {
+            bytes += (before - sections.rest().len()) as u64;
+        }
     }
 }
 
@@ -119,8 +141,8 @@ mod tests {
         record::put(&mut body, tag::TARGET, &[0; 10]);
         record::put(&mut body, 40, &[0; 3]);
         // Sequence +0, key and epoch, epoch 1, offset 0, list 0, four bytes of values, a section of
-        // one byte.
-        let key = [0, 3, 1, 0, 0, 4, 9, 9, 9, 9, 1, 1, 9];
+        // one byte, histograms of two.
+        let key = [0, 3, 1, 0, 0, 4, 9, 9, 9, 9, 1, 1, 9, 4, 2, 9, 9];
         record::put(&mut body, tag::BLOCK, &key);
         // Sequence +1, offset +1, list 0, one back, two bytes of values.
         let other = [1, 0, 2, 0, 1, 2, 9, 9];
@@ -132,6 +154,7 @@ mod tests {
             unknown: 3,
             key_blocks: 10,
             side_tables: 3,
+            histograms: 4,
             values: 3,
             heads: 5 * 2 + 5,
         };

@@ -1,19 +1,41 @@
 //! The side tables of a block as sections (`docs/log-format.md`, 5.4).
 
+mod form;
+pub mod histograms;
+mod numbers;
+pub mod past;
+mod starts;
+
+#[cfg(test)]
+mod tests;
+
+use self::past::Past;
+use super::definition::{put_labels, take_labels};
+use super::values::State;
 use crate::bytes::cursor::{Cursor, put_zigzag};
 use crate::bytes::varint;
-use crate::model::block::SideTables;
+use crate::model::block::{ScrapeBlock, SideTables};
 use crate::model::exemplar::Exemplar;
 use crate::wal::format::record;
 
-use super::definition::{put_labels, take_labels};
-
 const TIMESTAMPS: u64 = 1;
 const EXEMPLARS: u64 = 2;
+pub(super) const STARTS: u64 = 3;
+pub(super) const HISTOGRAMS: u64 = 4;
 const HAS_TIMESTAMP: u64 = 1;
 
-/// Appends the sections of the tables that are not empty.
-pub fn put(out: &mut Vec<u8>, side: &SideTables) {
+/// Appends the sections of the tables that are not empty, and puts the states of the histograms'
+/// numbers into `states`. None if there are more histograms than a block may have.
+pub fn put(
+    out: &mut Vec<u8>,
+    block: &ScrapeBlock,
+    past: Past<'_>,
+    states: &mut Vec<State>,
+) -> Option<()> {
+    states.clear();
+    let Some(side) = &block.side else {
+        return Some(());
+    };
     let mut payload = Vec::new();
     if !side.timestamps.is_empty() {
         put_timestamps(&mut payload, &side.timestamps);
@@ -24,6 +46,23 @@ pub fn put(out: &mut Vec<u8>, side: &SideTables) {
         put_exemplars(&mut payload, &side.exemplars);
         record::put(out, EXEMPLARS, &payload);
     }
+    if !side.starts.is_empty() {
+        payload.clear();
+        starts::put(&mut payload, &side.starts, past);
+        record::put(out, STARTS, &payload);
+    }
+    if !side.histograms.is_empty() {
+        payload.clear();
+        histograms::put(&mut payload, block, &side.histograms, past, states)?;
+        record::put(out, HISTOGRAMS, &payload);
+    }
+    Some(())
+}
+
+/// Whether what [`put`] appends for these tables is text, which compresses.
+#[must_use]
+pub fn has_text(side: &SideTables) -> bool {
+    !side.timestamps.is_empty() || !side.exemplars.is_empty()
 }
 
 fn put_timestamps(out: &mut Vec<u8>, table: &[(u32, i64)]) {
@@ -110,9 +149,26 @@ fn take_exemplars(payload: &[u8], slots: usize) -> Option<Vec<(u32, Exemplar)>> 
     inside.then_some(table)
 }
 
-/// Reads the sections of a block of `slots` slots, and how many of them were unknown.
+/// What the sections of a block say.
+#[derive(Debug, Default)]
+pub struct Sections {
+    /// The tables, if there are any.
+    pub side: Option<Box<SideTables>>,
+    /// Sections of a kind that this program does not know.
+    pub unknown: u64,
+}
+
+/// Reads the sections of a block whose value column is `column`, where the sums of its histograms
+/// are put in; the states of their numbers go to `states`.
 #[must_use]
-pub fn take(sections: &[u8], slots: usize) -> Option<(Option<Box<SideTables>>, u64)> {
+pub fn take(
+    sections: &[u8],
+    column: &mut [f64],
+    past: Past<'_>,
+    states: &mut Vec<State>,
+) -> Option<Sections> {
+    states.clear();
+    let slots = column.len();
     let mut cursor = Cursor::new(sections);
     let mut side = SideTables::default();
     let mut unknown = 0;
@@ -122,50 +178,11 @@ pub fn take(sections: &[u8], slots: usize) -> Option<(Option<Box<SideTables>>, u
         match tag {
             TIMESTAMPS => side.timestamps = take_timestamps(payload, slots)?,
             EXEMPLARS => side.exemplars = take_exemplars(payload, slots)?,
+            STARTS => side.starts = starts::take(payload, slots, past)?,
+            HISTOGRAMS => side.histograms = histograms::take(payload, column, past, states)?,
             _ => unknown += 1,
         }
     }
     let side = (!side.is_empty()).then(|| Box::new(side));
-    Some((side, unknown))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::labels::Labels;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn tables_survive(
-            timestamps in prop::collection::btree_map(
-                0..50u32, prop_oneof![any::<i64>(), 1_000_000..1_000_004i64], 0..20),
-            exemplars in prop::collection::vec(
-                (0..50u32, any::<i32>(), any::<Option<i64>>(), "[a-c]{0,3}"), 0..9),
-        ) {
-            let mut exemplars: Vec<_> = exemplars.into_iter().map(|(slot, value, at, trace)| {
-                let labels = Labels::from_pairs([("trace", trace)]);
-                (slot, Exemplar { labels, value: value.into(), timestamp_ms: at })
-            }).collect();
-            exemplars.sort_by_key(|(slot, _)| *slot);
-            let side = SideTables { timestamps: timestamps.into_iter().collect(), exemplars, ..SideTables::default() };
-            let mut sections = Vec::new();
-            put(&mut sections, &side);
-            let (back, unknown) = take(&sections, 50).expect("decodes");
-            prop_assert_eq!(back.map(|side| *side).unwrap_or_default(), side);
-            prop_assert_eq!(unknown, 0);
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_panic(tag in 0..4u64, payload: Vec<u8>, slots in 0..99usize) {
-            let mut sections = Vec::new();
-            record::put(&mut sections, tag, &payload);
-            for bytes in [&sections, &payload] {
-                if let Some((Some(side), _)) = take(bytes, slots) {
-                    prop_assert!(side.timestamps.iter().all(|(slot, _)| (*slot as usize) < slots));
-                    prop_assert!(side.exemplars.iter().all(|(slot, _)| (*slot as usize) < slots));
-                }
-            }
-        }
-    }
+    Some(Sections { side, unknown })
 }

@@ -150,7 +150,13 @@ impl Dump<'_> {
             self.left -= 1;
             self.line.clear();
             let labels = block.series.labels(chunk, index);
-            line::write_sample(&mut self.line, labels, *own, timestamp.or(wall));
+            let sample = line::Sample {
+                value: *own,
+                histogram: block.histogram(slot),
+                timestamp_ms: timestamp.or(wall),
+                start_ms: block.start(slot),
+            };
+            line::write_sample(&mut self.line, labels, sample);
             self.line.push('\n');
             for exemplar in own_exemplars {
                 write_exemplar(&mut self.line, exemplar);

@@ -34,6 +34,8 @@ pub struct Contents {
     pub superseded_blocks: u64,
     /// Samples in the readable blocks.
     pub samples: u64,
+    /// Native histograms among them.
+    pub histograms: u64,
     /// Bytes of the file by sample; none without samples.
     pub bytes_per_sample: Option<f64>,
     /// Bytes of the records of valid frames, before compression, by what they say.
@@ -63,6 +65,7 @@ impl Contents {
         self.overhead_bytes += FRAME_EXTRA_BYTES as u64;
         for block in &frame.blocks {
             self.samples += block.sample_count() as u64;
+            self.histograms += block.histogram_count() as u64;
             let number = block.sequence.0;
             widen(&mut self.sequences, (number, number));
             if let Some(epoch) = timeline.get(block.epoch) {
@@ -92,6 +95,7 @@ impl Contents {
         self.key_blocks += other.key_blocks;
         self.superseded_blocks += other.superseded_blocks;
         self.samples += other.samples;
+        self.histograms += other.histograms;
         self.records.add(&other.records);
         self.stored_bytes += other.stored_bytes;
         self.overhead_bytes += other.overhead_bytes;

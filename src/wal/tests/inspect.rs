@@ -53,7 +53,7 @@ fn samples(dump: &str) -> usize {
 
 #[test]
 fn a_survey_adds_up() {
-    let disk = scene::disk();
+    let disk = scene::disk(false);
     let survey = Survey::of(&folder(&disk));
     let files: u64 = disk
         .files()
@@ -109,7 +109,7 @@ fn a_survey_adds_up() {
 
 #[test]
 fn a_dump_gives_what_was_selected() {
-    let disk = scene::disk();
+    let disk = scene::disk(false);
     let select = |change: fn(&mut Selection)| {
         let mut selection = Selection::default();
         change(&mut selection);
@@ -150,7 +150,7 @@ fn a_living_log_is_sound_at_any_time() {
 
 #[test]
 fn a_frame_that_is_being_written_is_no_damage() {
-    let disk = scene::disk();
+    let disk = scene::disk(false);
     let file = disk.open(&path(3)).expect("there");
     let whole = disk.files()[&path(3)].clone();
     for len in 0..whole.len() {
@@ -165,7 +165,7 @@ fn a_frame_that_is_being_written_is_no_damage() {
 
 #[test]
 fn segments_that_go_while_they_are_read_are_no_damage() {
-    let disk = scene::disk();
+    let disk = scene::disk(false);
     let folder = folder(&disk);
     disk.remove(&path(1)).expect("there");
     let report = verify(&folder);
@@ -180,7 +180,7 @@ fn segments_that_go_while_they_are_read_are_no_damage() {
 
 #[test]
 fn a_segment_that_vanished_or_holds_nothing_is_damage() {
-    let whole = scene::disk().files();
+    let whole = scene::disk(false).files();
     let without = whole.clone().into_iter().filter(|(own, _)| *own != path(2));
     let gone = report(&SimFs::holding(without));
     assert_eq!(gone.damages.len(), 1, "{gone}");
@@ -235,7 +235,7 @@ fn blocks_that_a_later_segment_has_again_count_once() {
 
 #[test]
 fn a_position_ahead_of_the_log_and_one_that_is_gone_are_damage() {
-    let disk = scene::disk();
+    let disk = scene::disk(false);
     let place = Path::new("/data/narthex/positions/three.pos");
     let position = Position {
         settled: AckRanges::up_to(Sequence(93)),
@@ -310,7 +310,7 @@ fn numbers_that_were_never_written_are_noted_and_broken_chains_are_damage() {
 
 #[test]
 fn a_newer_log_is_refused_by_name() {
-    let mut files = scene::disk().files();
+    let mut files = scene::disk(false).files();
     let header = files.get_mut(&path(1)).expect("there");
     header[8] = 9;
     let crc = crc32c::crc32c(&header[..60]);

@@ -1,7 +1,7 @@
 //! Logs that earlier programs wrote are read for ever: `tests/data/log` (its README says how).
 //!
 //! `NARTHEX_RECORD_LOG=v2 cargo test --lib wal::tests::recorded` records what this program writes
-//! as `tests/data/log/v2`.
+//! as `tests/data/log/v2`, and with `v2-histograms` of the scene that has native histograms.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -148,8 +148,7 @@ fn check_recorded(dir: &Path, golden: &str) {
 /// it is read alike.
 #[test]
 fn the_scene_is_read_as_it_was_recorded() {
-    let disk = scene::disk();
-    let text = dump_of(Arc::new(disk.clone()), Path::new(DIR));
+    let text = as_recorded("v1", false);
     for part in [
         "# exemplar {trace_id=\"4bf92f\"} 0.04 1700000000500\n",
         "# exemplar {trace_id=\"0af765\"} 0.2\n",
@@ -162,11 +161,38 @@ fn the_scene_is_read_as_it_was_recorded() {
     ] {
         assert!(text.contains(part), "{part} is not in the scene");
     }
-    if let Ok(version) = std::env::var("NARTHEX_RECORD_LOG") {
+}
+
+#[test]
+fn the_scene_with_histograms_is_read_as_it_was_recorded() {
+    let text = as_recorded("v1-histograms", true);
+    for part in [
+        "{count:",
+        ",schema:2,zero_threshold:",
+        ",positive_spans:[",
+        "{count:2.5,sum:12.5,schema:-53,custom_values:[0.1,1,2.5],",
+        ",reset:gauge}",
+        " st@1699999123456\n",
+        "app_latency{instance=\"app.example:9100\",job=\"app\",path=\"/\"} StaleNaN",
+    ] {
+        assert!(text.contains(part), "{part} is not in the scene");
+    }
+}
+
+/// The dump of the scene as this program writes it, which is that of the recorded log.
+fn as_recorded(name: &str, histograms: bool) -> String {
+    let disk = scene::disk(histograms);
+    let text = dump_of(Arc::new(disk.clone()), Path::new(DIR));
+    let wanted = std::env::var("NARTHEX_RECORD_LOG").ok();
+    // A new name is one of the same scene.
+    if let Some(version) = wanted
+        && version.ends_with("-histograms") == histograms
+    {
         record(&home().join(version), &disk, &text);
     }
-    let golden = fs::read_to_string(home().join("v1/whole.dump")).expect("a dump");
-    assert_eq!(text, golden);
+    let golden = home().join(name).join("whole.dump");
+    assert_eq!(text, fs::read_to_string(golden).expect("a dump"));
+    text
 }
 
 /// Writes the scene's log and its damaged copies.

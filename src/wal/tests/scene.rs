@@ -5,9 +5,11 @@ use super::*;
 use crate::limits::KEY_BLOCK_INTERVAL;
 use crate::model::block::{ScrapeBlock, SideTables};
 use crate::model::exemplar::Exemplar;
+use crate::model::histogram::{Buckets, CUSTOM_BUCKETS, Counts, NativeHistogram, ResetHint, Span};
 use crate::model::labels::Labels;
 use crate::model::metadata::{Family, MetricType};
 use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::testing::Observed;
 use crate::model::value::{ABSENT, NAN, STALE};
 
 /// Scrapes of each target in the first segment: more than one key block apart.
@@ -50,10 +52,12 @@ struct Scene {
     app: [Arc<SeriesList>; 2],
     epoch: EpochId,
     round: u64,
+    /// What the last series of the application observes, if it has one for that.
+    observed: Option<Observed>,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    fn new(histograms: bool) -> Scene {
         let cpu: &[&[_]] = &[
             &[("cpu", "0"), ("mode", "idle")],
             &[("cpu", "0"), ("mode", "user")],
@@ -66,12 +70,17 @@ impl Scene {
         let info: &[&[_]] = &[&[("instance", "inner"), ("job", "")]];
         let info = chunk("app_info", MetricType::Info, info);
         let (node, app) = (target(11, "node"), target(12, "app"));
-        let list = |chunks| Arc::new(SeriesList::new(Arc::clone(&app), chunks));
+        let latency = chunk("app_latency", MetricType::Histogram, &[&[("path", "/")]]);
+        let list = |mut chunks: Vec<_>| {
+            chunks.extend(histograms.then(|| Arc::clone(&latency)));
+            Arc::new(SeriesList::new(Arc::clone(&app), chunks))
+        };
         Scene {
             node: Arc::new(SeriesList::new(node, vec![cpu, disk])),
             app: [list(vec![Arc::clone(&bucket)]), list(vec![bucket, info])],
             epoch: EpochId(1),
             round: 0,
+            observed: histograms.then(|| Observed::new(2, 5)),
         }
     }
 
@@ -115,7 +124,50 @@ impl Scene {
             6.. => self.block(&self.app[1], &[round, 2.0 * round, 1.0], 20),
             _ => self.with_exemplars(self.block(&self.app[0], &[round, 2.0 * round], 20)),
         };
-        [node, app]
+        [node, self.with_histogram(app)]
+    }
+
+    /// Gives the application's last series its sample, if there is such a series: most times a
+    /// histogram that counts, now and then a gauge with custom buckets or a float.
+    fn with_histogram(&mut self, mut block: ScrapeBlock) -> ScrapeBlock {
+        let round = self.round;
+        let Some(observed) = &mut self.observed else {
+            return block;
+        };
+        observed.observe(round % 4 * 3, 4.0);
+        let gauge = NativeHistogram {
+            reset_hint: ResetHint::Gauge,
+            schema: CUSTOM_BUCKETS,
+            zero_threshold: 0.0,
+            counts: Counts::Float(Buckets {
+                count: 2.5,
+                zero: 0.0,
+                positive: [0.5, round as f64].into(),
+                negative: [].into(),
+            }),
+            positive_spans: [Span {
+                offset: 1,
+                length: 2,
+            }]
+            .into(),
+            negative_spans: [].into(),
+            custom_values: [0.1, 1.0, 2.5].into(),
+        };
+        let (value, histogram) = match round % 12 {
+            11 => (STALE, None),
+            3 => (12.5, Some(gauge)),
+            4 => (observed.sum, None),
+            _ => (observed.sum, Some(observed.histogram())),
+        };
+        let slot = block.values.len() as u32;
+        block.values = block.values.iter().copied().chain([value]).collect();
+        let side = block.side.get_or_insert_default();
+        side.histograms.extend(histogram.map(|own| (slot, own)));
+        side.starts = vec![
+            (0, 1_699_999_000_000 + round as i64 / 20),
+            (slot, 1_699_999_123_456),
+        ];
+        block
     }
 
     fn with_exemplars(&self, mut block: ScrapeBlock) -> ScrapeBlock {
@@ -157,13 +209,13 @@ fn scrape(sim: &mut Sim, scene: &mut Scene, rounds: u64) {
     sim.pass(11_000);
 }
 
-/// The disk with the log.
-pub(super) fn disk() -> SimFs {
+/// The disk with the log, with native histograms and start timestamps or without.
+pub(super) fn disk(histograms: bool) -> SimFs {
     let mut options = options();
     // Else frames are closed early, to make room in memory.
     options.ring_bytes = 1 << 20;
     let mut sim = Sim::new(0, options);
-    let mut scene = Scene::new();
+    let mut scene = Scene::new(histograms);
     // Holds everything back.
     let _waits = sim.opened.queues.register("two");
     let seat = sim.opened.queues.register("one");

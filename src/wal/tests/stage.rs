@@ -9,7 +9,12 @@ use crate::sys::published::Shared;
 
 /// A log with a stage, and a queue that is registered.
 fn begin() -> (Sim, Shared<AckRanges>) {
-    let mut sim = Sim::new(4, staged());
+    // Else frames are closed early, to make room in memory.
+    let options = Options {
+        ring_bytes: 40_000,
+        ..staged()
+    };
+    let mut sim = Sim::new(4, options);
     sim.begin_epoch(1, true);
     let seat = sim.opened.queues.register("q");
     (sim, seat.settled)

@@ -112,6 +112,7 @@ proptest! {
                     .map(|(value, timestamp)| prompb::Sample { value: *value, timestamp: *timestamp })
                     .collect(),
                 exemplars: exemplars.iter().map(|own| exemplar_message(own, 77)).collect(),
+                histograms: Vec::new(),
             }],
             metadata: families
                 .iter()

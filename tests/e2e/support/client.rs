@@ -44,8 +44,27 @@ pub(crate) fn request(port: u16, method: &str, path: &str) -> io::Result<Answer>
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
          Content-Length: 0\r\n\r\n"
     );
-    let bytes = raw(port, head.as_bytes())?;
-    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    answer(&raw(port, head.as_bytes())?)
+}
+
+/// A request of remote write in that version.
+pub(crate) fn write(port: u16, version: &str, body: &[u8]) -> io::Result<Answer> {
+    let (message, number) = match version {
+        "1.0" => ("prometheus.WriteRequest", "0.1.0"),
+        _ => ("io.prometheus.write.v2.Request", "2.0.0"),
+    };
+    let head = format!(
+        "POST /api/v1/write HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+         Content-Type: application/x-protobuf;proto={message}\r\nContent-Encoding: snappy\r\n\
+         X-Prometheus-Remote-Write-Version: {number}\r\nUser-Agent: test\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    answer(&raw(port, &[head.as_bytes(), body].concat())?)
+}
+
+fn answer(bytes: &[u8]) -> io::Result<Answer> {
+    let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
     let (head, body) = text
         .split_once("\r\n\r\n")
         .ok_or_else(|| io::Error::other("no head"))?;

@@ -21,6 +21,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one that accepts remote write and scrapes nothing.
     pub(crate) fn start() -> Server {
+        Server::with(&[])
+    }
+
+    /// Starts one with further flags.
+    pub(crate) fn with(flags: &[&str]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix("e2e-")
             .tempdir()
@@ -28,12 +33,14 @@ impl Server {
         let config = dir.path().join("server.yml");
         write_file(&config, "global: {scrape_interval: 1h}\n");
         let port = ports::free();
-        let args = [
+        let own = [
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", dir.path().join("data").display()),
             format!("--web.listen-address=127.0.0.1:{port}"),
             "--web.enable-remote-write-receiver".to_owned(),
         ];
+        let more = flags.iter().map(|flag| (*flag).to_owned());
+        let args: Vec<String> = own.into_iter().chain(more).collect();
         let mut process = Process::start(PROMETHEUS, &args, dir.path(), &dir.path().join("log"));
         wait::until_true("the prometheus server", wait::LONG, || {
             assert!(
@@ -53,6 +60,12 @@ impl Server {
     /// Where to write to.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1/write", self.port)
+    }
+
+    /// Posts the body of a request of remote write 1.0; returns the answer.
+    pub(crate) fn write(&self, body: &[u8]) -> String {
+        let answer = client::write(self.port, "1.0", body).expect("an answer");
+        format!("{}: {}", answer.status, answer.body)
     }
 
     /// An instant query: the values of the answer with their labels.

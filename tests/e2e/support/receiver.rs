@@ -347,6 +347,7 @@ fn resolve(request: &prompb_v2::Request) -> Result<WriteRequest, String> {
             labels: labels(&series.labels_refs)?,
             samples: samples.collect(),
             exemplars,
+            histograms: series.histograms.clone(),
         });
     }
     Ok(out)

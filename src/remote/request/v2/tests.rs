@@ -21,6 +21,7 @@ mod conformance;
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
     exemplars: true,
+    histograms: true,
 };
 
 fn samples_of(request: &WriteRequest) -> Vec<(String, Vec<i64>)> {
@@ -148,7 +149,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
     let pieces = [piece(Mono(0), sparse)];
     let rules = Rules {
         oldest_ms: 1000,
-        exemplars: true,
+        ..ALL
     };
     let (counts, request) = build(&pieces, rules);
     let expected = [
@@ -166,6 +167,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
         metadata: 0,
         too_old: 1,
         highest_ms: 5000,
+        ..Counts::default()
     };
     assert_eq!(counts, expected);
     let mut builder = RequestBuilder::default();
@@ -273,7 +275,7 @@ proptest! {
             piece(Mono(0), block(sequence, &list(*target, *series)))
         });
         let pieces: Vec<_> = pieces.collect();
-        let rules = Rules { oldest_ms: oldest, exemplars: true };
+        let rules = Rules { oldest_ms: oldest, ..ALL };
         let (counts, request) = build(&pieces, rules);
         let mut first = crate::remote::request::RequestBuilder::default();
         let expected = first.build(&pieces, rules).expect("built");

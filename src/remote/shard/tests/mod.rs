@@ -6,6 +6,8 @@ mod searching;
 use std::collections::{BTreeSet, HashMap};
 
 use super::*;
+use crate::model::block::SideTables;
+use crate::model::testing::Observed;
 use crate::model::value::ABSENT;
 use crate::remote::request::{RequestBuilder, Rules};
 use crate::remote::testing::{Books, block, decode, list, piece};
@@ -15,6 +17,7 @@ use proptest::prelude::*;
 const ALL: Rules = Rules {
     oldest_ms: i64::MIN,
     exemplars: true,
+    histograms: true,
 };
 
 fn settings() -> ShardSettings {
@@ -92,6 +95,46 @@ fn bytes_fill_a_batch_too() {
     push(&mut shard, at(0), 3, 1, 10);
     assert_eq!(shard.step(at(0), false), Step::Send);
     assert_eq!(sequences(&shard), [1, 2]);
+}
+
+#[test]
+fn native_histograms_fill_a_batch_too() {
+    let mut shard = Shard::new(ShardSettings {
+        samples: 1 << 20,
+        raw_bytes: 1 << 30,
+        ..settings()
+    });
+    let histogram = Observed::new(0, 1).histogram();
+    let half = limits::REMOTE_BATCH_HISTOGRAMS as usize / 2;
+    let mut scrape = |sequence| {
+        let mut own = block(sequence, &list(1, half + 1));
+        let slots = 0..half as u32;
+        own.side = Some(Box::new(SideTables {
+            histograms: slots.map(|slot| (slot, histogram.clone())).collect(),
+            ..SideTables::default()
+        }));
+        shard.push(piece(at(0), own));
+        (shard.step(at(0), false), shard.pending_histograms())
+    };
+    let (step, pending) = scrape(1);
+    assert!(matches!(step, Step::Wait(_)));
+    assert_eq!(pending, limits::REMOTE_BATCH_HISTOGRAMS / 2);
+    assert_eq!(scrape(2), (Step::Send, limits::REMOTE_BATCH_HISTOGRAMS));
+    shard.answered(at(0), &Verdict::Accepted, 0.0);
+    assert_eq!(
+        (shard.pending_samples(), shard.pending_histograms()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn what_is_passed_over_is_settled_and_no_word_of_the_receiver() {
+    let mut shard = Shard::new(settings());
+    push(&mut shard, at(0), 1, 1, 100);
+    assert_eq!(shard.step(at(0), false), Step::Send);
+    shard.pass_over(at(0));
+    assert_eq!(settled(&mut shard), [1]);
+    assert_eq!((shard.answers, shard.pending_samples()), (0, 0));
 }
 
 #[test]

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::model::testing::Observed;
 use crate::wire::prompb_v2::{Request, TimeSeries};
 
 /// Requests of every shape there is: shared chunks, lists that change, parts of blocks, backlog,
-/// rules, families, exemplars, explicit timestamps, staleness, absent slots.
+/// rules, families, exemplars, explicit and start timestamps, histograms, staleness, absent slots.
 fn requests() -> Vec<Request> {
     let family = Family {
         name: "m".into(),
@@ -29,10 +30,13 @@ fn requests() -> Vec<Request> {
     ];
     let lists: Vec<_> = (1..4).map(|target| alike(target, &chunks)).collect();
     let shorter = alike(1, &chunks[..2]);
+    let mut observed = Observed::new(2, 9);
     let mut sequence = 0;
     let mut rich = |list: &Arc<SeriesList>| {
         sequence += 1;
         let mut block = block(sequence, list);
+        observed.observe(5, 4.0);
+        let last = block.values.len() as u32 - 1;
         block.values[1] = STALE;
         block.values[2] = ABSENT;
         block.values[3] = 0.0;
@@ -43,8 +47,10 @@ fn requests() -> Vec<Request> {
         };
         block.side = Some(Box::new(SideTables {
             timestamps: vec![(4, 1)],
+            starts: vec![(0, 3), (last, 4)],
             exemplars: vec![(0, exemplar(None)), (3, exemplar(Some(7)))],
-            ..SideTables::default()
+            // Now and then the series is a float.
+            histograms: Vec::from_iter((sequence % 5 != 0).then(|| (last, observed.histogram()))),
         }));
         piece(Mono(0), block)
     };
@@ -144,10 +150,38 @@ fn labels_refs_must_be_provided_in_pairs() {
 }
 
 #[test]
-fn at_least_one_sample_must_be_provided_and_no_histogram_with_it() {
+fn at_least_one_sample_or_histogram_must_be_provided_and_not_both() {
     for (_, series) in series() {
-        assert!(!series.samples.is_empty() && series.histograms.is_empty());
+        assert_ne!(series.samples.is_empty(), series.histograms.is_empty());
     }
+}
+
+#[test]
+fn a_series_that_mixes_both_must_have_a_message_for_each() {
+    let mixed = requests().into_iter().any(|request| {
+        let last = request.timeseries.iter().filter(|own| {
+            let labels = labels(&request, &own.labels_refs);
+            labels[1].1 == "t1" && labels[3].1 == "5"
+        });
+        let kinds: BTreeSet<bool> = last.map(|own| own.samples.is_empty()).collect();
+        kinds.len() == 2
+    });
+    assert!(mixed, "a request has floats and histograms of one series");
+}
+
+#[test]
+fn a_histogram_must_be_what_its_counts_say() {
+    let mut histograms = 0;
+    for (_, series) in series() {
+        for own in &series.histograms {
+            histograms += 1;
+            let model = own.to_model().expect("known numbers");
+            let named: u32 = own.positive_spans.iter().map(|span| span.length).sum();
+            assert_eq!(named as usize, model.bucket_count());
+            assert!(!own.is_float() && own.positive_counts.is_empty());
+        }
+    }
+    assert!(histograms > 0);
 }
 
 #[test]
@@ -183,7 +217,9 @@ fn label_names_and_values_must_not_be_empty() {
 fn samples_must_be_sent_in_the_order_of_their_timestamps() {
     let mut several = 0;
     for (_, series) in series() {
-        let times: Vec<_> = series.samples.iter().map(|own| own.timestamp).collect();
+        let floats = series.samples.iter().map(|own| own.timestamp);
+        let histograms = series.histograms.iter().map(|own| own.timestamp);
+        let times: Vec<_> = floats.chain(histograms).collect();
         assert!(times.is_sorted(), "{times:?}");
         several = several.max(times.len());
     }
@@ -206,9 +242,26 @@ fn stale_markers_must_be_signalled_by_the_special_nan() {
 }
 
 #[test]
-fn a_start_timestamp_that_is_not_known_must_be_zero() {
-    for (_, series) in series() {
-        assert!(series.samples.iter().all(|own| own.start_timestamp == 0));
+fn start_timestamps_should_be_provided_and_must_be_zero_where_not_known() {
+    let mut started = BTreeSet::new();
+    for (request, series) in series() {
+        let number = labels(&request, &series.labels_refs)[3].1.clone();
+        let floats = series.samples.iter().map(|own| own.start_timestamp);
+        let histograms = series.histograms.iter().map(|own| own.start_timestamp);
+        let expected = match number.as_str() {
+            "0" => [3].as_slice(),
+            // The last of the longer lists, and of the shorter one.
+            "5" => &[4],
+            "4" => &[0, 4],
+            _ => &[0],
+        };
+        for start in floats.chain(histograms) {
+            assert!(expected.contains(&start), "{number}: {start}");
+            started.insert((number.clone(), start));
+        }
+    }
+    for (number, start) in [("0", 3), ("4", 4), ("5", 4)] {
+        assert!(started.contains(&(number.to_owned(), start)), "{started:?}");
     }
 }
 
