@@ -1,6 +1,7 @@
 //! Exemplars of OpenMetrics: `{trace_id="..."} 0.67 1520879607.789`.
 //!
-//! A row only checks them; they are read when somebody wants them. Length limits are not checked.
+//! A row only checks them; they are read when somebody wants them. How long labels may be is the
+//! reader's affair.
 
 use super::error::ParseError;
 use super::key::SeriesText;
@@ -13,10 +14,10 @@ use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
 
 /// Parses an exemplar as [`super::line::Tail`] carries it. Its labels have the escapes of label
-/// values.
+/// values; those without a value are none.
 ///
 /// # Errors
-/// The error that the row would have had; what a row carries parses.
+/// If a label name stands twice. Else the error that the row would have had, which has none.
 pub fn parse_exemplar(raw: &[u8]) -> Result<Exemplar, ParseError> {
     let view = View {
         input: raw,
@@ -32,8 +33,19 @@ pub fn parse_exemplar(raw: &[u8]) -> Result<Exemplar, ParseError> {
             message: "incomplete exemplar".into(),
         },
     })?;
+    let labels: Vec<_> = labels
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let distinct = Labels::from_pairs(labels.iter().copied());
+    if distinct.iter().len() < labels.len() {
+        return Err(ParseError {
+            offset: 0,
+            message: "a label name of the exemplar is not unique".into(),
+        });
+    }
     Ok(Exemplar {
-        labels: Labels::from_pairs(labels.iter()),
+        labels: distinct,
         value: parts.value,
         timestamp_ms: parts.timestamp_ms,
     })

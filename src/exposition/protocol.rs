@@ -258,6 +258,41 @@ mod tests {
     }
 
     #[test]
+    fn only_the_newest_formats_name_an_escaping() {
+        for (protocols, escaping, expected) in [
+            (
+                &[Text0][..],
+                EscapingScheme::Values,
+                "text/plain;version=0.0.4;q=0.6,*/*;q=0.5",
+            ),
+            (
+                &[Om0, Text0],
+                EscapingScheme::Underscores,
+                "application/openmetrics-text;version=0.0.1;q=0.6,\
+                 text/plain;version=0.0.4;q=0.5,*/*;q=0.4",
+            ),
+            (
+                &[Text1, Om1],
+                EscapingScheme::Underscores,
+                "text/plain;version=1.0.0;escaping=underscores;q=0.6,\
+                 application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,*/*;q=0.4",
+            ),
+            (
+                &[Proto, Om1, Om0, Text1, Text0],
+                EscapingScheme::Values,
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+                 encoding=delimited;q=0.6,\
+                 application/openmetrics-text;version=1.0.0;escaping=values;q=0.5,\
+                 application/openmetrics-text;version=0.0.1;q=0.4,\
+                 text/plain;version=1.0.0;escaping=values;q=0.3,\
+                 text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+            ),
+        ] {
+            assert_eq!(accept_header(protocols, escaping), expected);
+        }
+    }
+
+    #[test]
     fn the_media_type_alone_chooses() {
         for (header, format) in [
             ("text/plain", Format::Text),

@@ -12,6 +12,9 @@ pub const CHUNK_CUT_MODULUS: u64 = 64;
 /// How far in the future an explicit timestamp may lie (Prometheus's `maxAheadTime`).
 pub const FUTURE_SAMPLE_MS_MAX: i64 = 10 * 60 * 1000;
 
+/// Characters in the labels of an exemplar, names and values together (OpenMetrics).
+pub const EXEMPLAR_LABEL_CHARS_MAX: usize = 128;
+
 /// Samples of a scrape when the configuration gives no `sample_limit`: a million, ten times what
 /// the largest known exporters show.
 pub const SCRAPE_SAMPLES_MAX: u64 = 1_000_000;

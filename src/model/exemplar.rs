@@ -12,3 +12,13 @@ pub struct Exemplar {
     /// Milliseconds since 1970; none means the time of the scrape.
     pub timestamp_ms: Option<i64>,
 }
+
+impl Exemplar {
+    /// Characters of its label names and values together: what OpenMetrics limits to 128.
+    #[must_use]
+    pub fn label_chars(&self) -> usize {
+        let lengths = self.labels.iter();
+        let lengths = lengths.map(|(name, value)| name.chars().count() + value.chars().count());
+        lengths.sum()
+    }
+}

@@ -11,6 +11,7 @@
 
 mod assigned;
 pub mod cache;
+pub mod exemplars;
 mod failure_log;
 pub mod metrics;
 pub mod offender;

@@ -10,7 +10,7 @@ use super::cache::rebuild::{BadRow, Rebuilt, Source, own_hash, rebuild};
 use super::cache::scan::scan;
 use super::cache::walk::{RowAt, Rows, WalkEnd, walk};
 use super::row_labels::{RowError, RowLabels};
-use super::samples::{Counts, ExplicitTimes, Filled, Rules, Samples};
+use super::samples::{Counts, Filled, Past, Rules, Samples};
 use crate::config::scrape::ScrapeConfig;
 use crate::exposition::error::{ParseError, line_and_column};
 use crate::exposition::line::{LineParser, Tail};
@@ -90,10 +90,10 @@ pub fn read(
     page: &[u8],
     chunks: &[Arc<KeyChunk>],
     rules: Rules,
-    explicit: &ExplicitTimes,
+    past: &Past,
 ) -> Result<Page, Box<Refused>> {
     let slots: usize = chunks.iter().map(|chunk| chunk.series().len()).sum();
-    let samples = Samples::new(rules, explicit, slots + limits::REPORT_SERIES_MAX);
+    let samples = Samples::new(rules, past, slots + limits::REPORT_SERIES_MAX);
     let mut reader = Reader {
         context,
         format,

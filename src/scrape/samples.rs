@@ -5,7 +5,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::cache::chunk::RowKind;
-use crate::exposition::exemplar::parse_exemplar;
+use super::exemplars::{FreshExemplars, LatestExemplars, PageExemplars};
 use crate::exposition::line::Tail;
 use crate::limits;
 use crate::model::block::SideTables;
@@ -26,7 +26,7 @@ pub struct Counts {
     pub out_of_order: usize,
     /// Rows rejected because their timestamp lies too far in the future.
     pub out_of_bounds: usize,
-    /// Exemplars rejected.
+    /// Exemplars left out because of their labels.
     pub exemplars_rejected: usize,
     /// Exemplars not looked at because memory runs short.
     pub exemplars_shed: usize,
@@ -94,11 +94,21 @@ pub struct Rules {
     pub new_series: bool,
 }
 
+/// What is remembered of a target's series.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// Their timestamps.
+    pub explicit: ExplicitTimes,
+    /// Their exemplars.
+    pub exemplars: LatestExemplars,
+}
+
 /// Fills the slots of one block.
 #[derive(Debug)]
 pub struct Samples<'a> {
     rules: Rules,
     explicit: &'a ExplicitTimes,
+    exemplars: PageExemplars<'a>,
     pending: HashMap<u64, LastSample, FixedState>,
     values: Vec<f64>,
     side: SideTables,
@@ -121,15 +131,18 @@ pub struct Filled {
     pub counts: Counts,
     /// Timestamps to commit.
     pub times: PageTimes,
+    /// Exemplars to commit.
+    pub exemplars: FreshExemplars,
 }
 
 impl<'a> Samples<'a> {
     /// Begins a block with room for `slots` values.
     #[must_use]
-    pub fn new(rules: Rules, explicit: &'a ExplicitTimes, slots: usize) -> Samples<'a> {
+    pub fn new(rules: Rules, past: &'a Past, slots: usize) -> Samples<'a> {
         Samples {
             rules,
-            explicit,
+            explicit: &past.explicit,
+            exemplars: PageExemplars::new(&past.exemplars),
             pending: HashMap::with_hasher(FixedState::default()),
             values: Vec::with_capacity(slots),
             side: SideTables::default(),
@@ -139,15 +152,10 @@ impl<'a> Samples<'a> {
     }
 
     /// Takes the sample of a row. `known`: the last page had the row too. `hash` gives the hash
-    /// of the series' own labels; it is asked for only where timestamps make it necessary.
+    /// of the series' own labels; it is asked for only where timestamps or exemplars make it
+    /// necessary.
     #[inline]
-    pub fn take(
-        &mut self,
-        kind: RowKind,
-        known: bool,
-        sample: &Tail<'_>,
-        hash: impl FnOnce() -> u64,
-    ) {
+    pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
         self.counts.scraped += 1;
         if kind == RowKind::Dropped {
             return;
@@ -159,7 +167,8 @@ impl<'a> Samples<'a> {
             self.values.push(sample.value);
             return;
         }
-        let accepted = self.accept(kind, known, sample.timestamp_ms, hash);
+        let timestamp_ms = sample.timestamp_ms.filter(|_| self.rules.honor_timestamps);
+        let accepted = self.accept(kind, known, timestamp_ms, &hash);
         if accepted && kind == RowKind::Kept && !known && !self.is_over_limit() {
             self.counts.series_added += 1;
         }
@@ -168,7 +177,7 @@ impl<'a> Samples<'a> {
         if let Some(raw) = sample.exemplar
             && accepted
         {
-            self.take_exemplar(raw);
+            self.take_exemplar(hash(), raw, timestamp_ms);
         }
     }
 
@@ -192,7 +201,6 @@ impl<'a> Samples<'a> {
         timestamp_ms: Option<i64>,
         hash: impl FnOnce() -> u64,
     ) -> bool {
-        let timestamp_ms = timestamp_ms.filter(|_| self.rules.honor_timestamps);
         if timestamp_ms.is_none() && kind == RowKind::Duplicate {
             self.counts.duplicate += 1;
             return false;
@@ -244,15 +252,18 @@ impl<'a> Samples<'a> {
         self.rules.alive && before.map_or(known, |last| last.seen)
     }
 
-    fn take_exemplar(&mut self, raw: &[u8]) {
+    fn take_exemplar(&mut self, series: u64, raw: &[u8], timestamp_ms: Option<i64>) {
+        if !self.exemplars.is_new(series, raw) {
+            return;
+        }
         if !self.rules.exemplars {
             self.counts.exemplars_shed += 1;
             return;
         }
         let slot = u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX);
-        match parse_exemplar(raw) {
-            Ok(exemplar) => self.side.exemplars.push((slot, exemplar)),
-            Err(_) => self.counts.exemplars_rejected += 1,
+        match self.exemplars.take(series, raw, timestamp_ms) {
+            Some(exemplar) => self.side.exemplars.push((slot, exemplar)),
+            None => self.counts.exemplars_rejected += 1,
         }
     }
 
@@ -265,6 +276,7 @@ impl<'a> Samples<'a> {
             unseen: self.unseen,
             counts: self.counts,
             times: PageTimes(self.pending),
+            exemplars: self.exemplars.finish(),
         }
     }
 }
@@ -300,8 +312,8 @@ mod tests {
         }
     }
 
-    fn fill(explicit: &ExplicitTimes, rows: &[(RowKind, Option<i64>, u64)]) -> Filled {
-        let mut samples = Samples::new(rules(), explicit, rows.len());
+    fn fill(past: &Past, rows: &[(RowKind, Option<i64>, u64)]) -> Filled {
+        let mut samples = Samples::new(rules(), past, rows.len());
         for (kind, timestamp_ms, hash) in rows {
             let sample = Tail {
                 value: 1.0,
@@ -313,17 +325,14 @@ mod tests {
         samples.finish()
     }
 
-    fn run(
-        explicit: &mut ExplicitTimes,
-        rows: &[(RowKind, Option<i64>, u64)],
-    ) -> (Vec<bool>, Counts) {
+    fn run(past: &mut Past, rows: &[(RowKind, Option<i64>, u64)]) -> (Vec<bool>, Counts) {
         let Filled {
             values,
             counts,
             times,
             ..
-        } = fill(explicit, rows);
-        times.commit(explicit);
+        } = fill(past, rows);
+        times.commit(&mut past.explicit);
         (
             values.iter().map(|value| !is_absent(*value)).collect(),
             counts,
@@ -333,7 +342,7 @@ mod tests {
     #[test]
     fn duplicates_without_a_timestamp_are_rejected() {
         let rows = [(RowKind::Kept, None, 1), (RowKind::Duplicate, None, 1)];
-        let (accepted, counts) = run(&mut ExplicitTimes::default(), &rows);
+        let (accepted, counts) = run(&mut Past::default(), &rows);
         assert_eq!(accepted, [true, false]);
         assert_eq!(
             (counts.scraped, counts.post_relabel, counts.duplicate),
@@ -343,29 +352,20 @@ mod tests {
 
     #[test]
     fn explicit_timestamps_must_grow_from_scrape_to_scrape() {
-        let mut explicit = ExplicitTimes::default();
-        assert_eq!(
-            run(&mut explicit, &[(RowKind::Kept, Some(500), 1)]).0,
-            [true]
-        );
-        let (accepted, counts) = run(&mut explicit, &[(RowKind::Kept, Some(500), 1)]);
+        let mut past = Past::default();
+        assert_eq!(run(&mut past, &[(RowKind::Kept, Some(500), 1)]).0, [true]);
+        let (accepted, counts) = run(&mut past, &[(RowKind::Kept, Some(500), 1)]);
         assert_eq!((accepted, counts.out_of_order), (vec![false], 1));
-        assert_eq!(
-            run(&mut explicit, &[(RowKind::Kept, Some(501), 1)]).0,
-            [true]
-        );
-        assert!(!explicit.was_seen(1));
-        assert_eq!(run(&mut explicit, &[(RowKind::Kept, None, 1)]).0, [true]);
-        assert!(explicit.was_seen(1));
+        assert_eq!(run(&mut past, &[(RowKind::Kept, Some(501), 1)]).0, [true]);
+        assert!(!past.explicit.was_seen(1));
+        assert_eq!(run(&mut past, &[(RowKind::Kept, None, 1)]).0, [true]);
+        assert!(past.explicit.was_seen(1));
     }
 
     #[test]
     fn samples_far_in_the_future_are_out_of_bounds() {
         let at = 1001 + limits::FUTURE_SAMPLE_MS_MAX;
-        let (accepted, counts) = run(
-            &mut ExplicitTimes::default(),
-            &[(RowKind::Kept, Some(at), 1)],
-        );
+        let (accepted, counts) = run(&mut Past::default(), &[(RowKind::Kept, Some(at), 1)]);
         assert_eq!((accepted, counts.out_of_bounds), (vec![false], 1));
     }
 
@@ -375,20 +375,20 @@ mod tests {
             (RowKind::Kept, Some(10), 1),
             (RowKind::Duplicate, Some(20), 1),
         ];
-        assert_eq!(run(&mut ExplicitTimes::default(), &rows).0, [true, true]);
+        assert_eq!(run(&mut Past::default(), &rows).0, [true, true]);
     }
 
     #[test]
     fn a_series_that_gets_a_timestamp_is_no_longer_seen() {
-        let mut explicit = ExplicitTimes::default();
+        let mut past = Past::default();
         let filled = fill(
-            &explicit,
+            &past,
             &[(RowKind::Kept, None, 1), (RowKind::Kept, Some(500), 2)],
         );
         assert_eq!(filled.unseen, [1], "it was plain in the last scrape");
-        filled.times.commit(&mut explicit);
+        filled.times.commit(&mut past.explicit);
         let filled = fill(
-            &explicit,
+            &past,
             &[(RowKind::Kept, None, 1), (RowKind::Kept, Some(600), 2)],
         );
         assert!(filled.unseen.is_empty(), "once is enough");

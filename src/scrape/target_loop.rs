@@ -16,7 +16,7 @@ use super::cache::rebuild::own_hash;
 use super::offender::Offender;
 use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
-use super::samples::{Counts, ExplicitTimes, Filled, Rules};
+use super::samples::{Counts, Filled, Past, Rules};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
 use crate::exposition::protocol::Format;
@@ -80,7 +80,7 @@ pub struct TargetLoop {
     list: Arc<SeriesList>,
     /// Series of the report alone.
     report_list: Arc<SeriesList>,
-    explicit: ExplicitTimes,
+    past: Past,
     /// Whether the last scrape succeeded, so that the page's series are alive.
     alive: bool,
     /// Time of the last block in its epoch, so that times grow.
@@ -107,7 +107,7 @@ impl TargetLoop {
             replaced: Vec::new(),
             list: Arc::clone(&list),
             report_list: list,
-            explicit: ExplicitTimes::default(),
+            past: Past::default(),
             alive: false,
             last: None,
         }
@@ -199,7 +199,7 @@ impl TargetLoop {
             target: &self.identity.labels,
             interner: &self.shared.interner,
         };
-        let read = page::read(&context, format, body, &self.chunks, rules, &self.explicit);
+        let read = page::read(&context, format, body, &self.chunks, rules, &self.past);
         self.count_given_up(&read);
         match read {
             Ok(page) => self.accept(at, page, duration, body.len() as u64),
@@ -265,13 +265,15 @@ impl TargetLoop {
             unseen,
             counts,
             times,
+            exemplars,
         } = page.filled;
         let mut markers = ChunkBuilder::default();
         if let Some(change) = page.change {
             self.adopt(change, &mut markers);
         }
         self.mark_slots(&unseen, &mut markers);
-        times.commit(&mut self.explicit);
+        times.commit(&mut self.past.explicit);
+        exemplars.commit(&mut self.past.exemplars);
         let report = Report {
             up: true,
             ..self.report(duration, counts, Some(bytes))
@@ -303,13 +305,14 @@ impl TargetLoop {
         let replaced = std::mem::take(&mut self.replaced);
         vanished.extend(missing_from(&replaced, &self.chunks));
         for (hash, encoded) in &vanished {
-            if self.alive && self.explicit.was_seen(*hash) {
+            if self.alive && self.past.explicit.was_seen(*hash) {
                 markers.push_encoded(encoded);
             }
+            self.past.exemplars.forget(*hash);
         }
-        if !self.explicit.is_empty() {
+        if !self.past.explicit.is_empty() {
             let gone: Vec<u64> = vanished.iter().map(|(hash, _)| *hash).collect();
-            self.explicit.retain(|hash| !gone.contains(&hash));
+            self.past.explicit.retain(|hash| !gone.contains(&hash));
         }
     }
 
@@ -360,8 +363,9 @@ impl TargetLoop {
             for (row, slot) in chunk.rows().iter().zip(chunk.slots()) {
                 let Some(slot) = slot else { continue };
                 let marked = row.kind == RowKind::Kept
-                    && (self.explicit.is_empty()
+                    && (self.past.explicit.is_empty()
                         || self
+                            .past
                             .explicit
                             .was_seen(own_hash(chunk.series().encoded(slot))));
                 values.push(if marked { STALE } else { ABSENT });

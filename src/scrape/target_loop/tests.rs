@@ -17,6 +17,7 @@ struct Harness {
     now: i64,
 }
 
+mod exemplars;
 mod memory;
 
 fn shared() -> Shared {

@@ -156,6 +156,7 @@ static CASES: &[Case] = &[
     case("gzipped", "", &[p::gzipped]),
     case("empty", "", &[p::empty]),
     case("exemplars", "", &[p::exemplars]),
+    case("lasting_exemplars", "", &[p::lasting_exemplars]),
     case("open_metrics", "", &[p::open_metrics]),
     case(
         "refused",

@@ -341,6 +341,21 @@ pub(crate) fn exemplars(scene: &Scene, n: usize, request: &Request) -> Reply {
     ).replace("# TYPE size histogram\n# UNIT size bytes\n", "# TYPE size histogram\n"))
 }
 
+/// Exemplars that stay from page to page: taken once, and again when they change.
+pub(crate) fn lasting_exemplars(scene: &Scene, n: usize, request: &Request) -> Reply {
+    let at = explicit(scene, request, n / 2 * 2);
+    let long = "x".repeat(126);
+    openmetrics(&format!(
+        "# TYPE kept counter\nkept_total {n} # {{trace_id=\"same\"}} 0.5\n\
+         # TYPE moved counter\nmoved_total {n} # {{trace_id=\"t{}\"}} 0.5 {}.{:03}\n\
+         # TYPE most counter\nmost_total {n} # {{t=\"{long}y\"}} 1\n\
+         # TYPE over counter\nover_total {n} # {{t=\"{long}yz\"}} 1\n",
+        n / 2,
+        at / 1000,
+        at % 1000
+    ))
+}
+
 pub(crate) fn open_metrics(scene: &Scene, n: usize, request: &Request) -> Reply {
     let at = explicit(scene, request, n);
     openmetrics(&format!(
