@@ -8,6 +8,7 @@ use std::time::Duration;
 use narthex::config::load::{Files, Source, load};
 use narthex::config::scrape::ScrapeConfig;
 use narthex::exposition::protocol::Format;
+use narthex::exposition::transcode::PageView;
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::labels::Labels;
 use narthex::model::series::TargetIdentity;
@@ -106,7 +107,9 @@ impl Target {
             wall: Wall(BASE_MS + offset_ms),
         };
         let took = Duration::from_millis(5);
-        let outcome = self.core.page(at, Format::Text, page.as_bytes(), took);
+        let outcome = self
+            .core
+            .page(at, &PageView::as_sent(Format::Text, page.as_bytes()), took);
         assert_eq!(outcome.error, None, "a good page");
         outcome
     }

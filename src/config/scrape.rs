@@ -34,6 +34,8 @@ pub struct ScrapeConfig {
     pub native_histogram_bucket_limit: u64,
     /// Least growth from one bucket of a native histogram to the next. 0 for no limit.
     pub native_histogram_min_bucket_factor: f64,
+    /// Take start timestamps (`_created` lines); without, such lines are series like others.
+    pub start_timestamps: bool,
     /// Which names are valid.
     pub name_scheme: NameScheme,
     /// How targets are asked to escape names.

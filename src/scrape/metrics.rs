@@ -26,6 +26,8 @@ pub struct ScrapeMetrics {
     pub body_size_limit: Arc<Counter>,
     /// Scrapes over the sample limit.
     pub sample_limit: Arc<Counter>,
+    /// Scrapes with a native histogram over the limit of buckets.
+    pub bucket_limit: Arc<Counter>,
     /// Scrapes over a label limit.
     pub label_limits: Arc<Counter>,
     /// Rows rejected because the series stood on the page before.
@@ -75,6 +77,10 @@ impl ScrapeMetrics {
             sample_limit: counter(
                 "prometheus_target_scrapes_exceeded_sample_limit_total",
                 "Total number of scrapes that hit the sample limit and were rejected.",
+            ),
+            bucket_limit: counter(
+                "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+                "Total number of scrapes that hit the native histogram bucket limit and were rejected.",
             ),
             label_limits: counter(
                 "prometheus_target_scrape_pool_exceeded_label_limits_total",

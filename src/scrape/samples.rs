@@ -4,12 +4,17 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+mod extras;
+
 use super::cache::chunk::RowKind;
 use super::exemplars::{FreshExemplars, LatestExemplars, PageExemplars};
 use crate::exposition::line::Tail;
+use crate::exposition::rows::extras::Extras;
 use crate::limits;
 use crate::model::block::SideTables;
 use crate::model::value::ABSENT;
+
+pub use extras::{HistogramError, HistogramRules};
 
 /// What a page brought, for the synthetic series and our own metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +97,8 @@ pub struct Rules {
     pub exemplars: bool,
     /// Whether series are taken that the last page had not.
     pub new_series: bool,
+    /// How fine native histograms may be.
+    pub histograms: HistogramRules,
 }
 
 /// What is remembered of a target's series.
@@ -113,6 +120,8 @@ pub struct Samples<'a> {
     values: Vec<f64>,
     side: SideTables,
     unseen: Vec<u32>,
+    /// The first histogram that fails the scrape; one over the limit of buckets only if no other.
+    histogram_error: Option<HistogramError>,
     /// What was counted so far.
     pub counts: Counts,
 }
@@ -147,6 +156,7 @@ impl<'a> Samples<'a> {
             values: Vec::with_capacity(slots),
             side: SideTables::default(),
             unseen: Vec::new(),
+            histogram_error: None,
             counts: Counts::default(),
         }
     }
@@ -156,6 +166,9 @@ impl<'a> Samples<'a> {
     /// necessary.
     #[inline]
     pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
+        if self.has_invalid_histogram() {
+            return;
+        }
         self.counts.scraped += 1;
         if kind == RowKind::Dropped {
             return;
@@ -177,7 +190,10 @@ impl<'a> Samples<'a> {
         if let Some(raw) = sample.exemplar
             && accepted
         {
-            self.take_exemplar(hash(), raw, timestamp_ms);
+            match Extras::read(raw) {
+                Some(extras) => self.take_extras(hash(), &extras, timestamp_ms),
+                None => self.take_exemplar(hash(), raw, timestamp_ms),
+            }
         }
     }
 
@@ -309,6 +325,7 @@ mod tests {
             sample_limit: 0,
             exemplars: true,
             new_series: true,
+            histograms: HistogramRules::default(),
         }
     }
 

@@ -21,6 +21,7 @@ pub(crate) fn job(name: &str) -> ScrapeConfig {
         convert_classic_histograms_to_nhcb: false,
         native_histogram_bucket_limit: 0,
         native_histogram_min_bucket_factor: 0.0,
+        start_timestamps: false,
         name_scheme: NameScheme::Utf8,
         escaping: EscapingScheme::AllowUtf8,
         extra_scrape_metrics: false,

@@ -43,6 +43,7 @@ pub(in crate::config) fn read(
         native_histogram_min_bucket_factor: fields
             .f64("native_histogram_min_bucket_factor")
             .unwrap_or(0.0),
+        start_timestamps: false,
         name_scheme,
         escaping,
         extra_scrape_metrics: flag.extra,

@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use proptest::prelude::*;
 
 use super::*;
+use crate::exposition::protocol::Format;
 use crate::model::labels::Labels;
 use crate::model::value::{is_absent, is_stale};
 use crate::relabel::rule::{Action, NameScheme, Rule};
@@ -94,8 +95,11 @@ impl Harness {
 
     fn outcome(&mut self, page: &str) -> Outcome {
         let at = self.time();
-        self.target
-            .page(at, Format::Text, page.as_bytes(), Duration::from_millis(5))
+        self.target.page(
+            at,
+            &PageView::as_sent(Format::Text, page.as_bytes()),
+            Duration::from_millis(5),
+        )
     }
 
     fn page(&mut self, page: &str) -> Vec<String> {
