@@ -97,8 +97,13 @@ impl Target {
         }
     }
 
-    /// The next scrape shows this page.
+    /// The next scrape shows this page of text.
     pub(crate) fn scrape(&mut self, page: &str) -> Outcome {
+        self.page(&PageView::as_sent(Format::Text, page.as_bytes()))
+    }
+
+    /// The next scrape shows this page.
+    pub(crate) fn page(&mut self, page: &PageView<'_>) -> Outcome {
         self.scrapes += 1;
         let offset_ms = INTERVAL_MS * self.scrapes;
         let at = ScrapeTime {
@@ -106,10 +111,7 @@ impl Target {
             offset_ms,
             wall: Wall(BASE_MS + offset_ms),
         };
-        let took = Duration::from_millis(5);
-        let outcome = self
-            .core
-            .page(at, &PageView::as_sent(Format::Text, page.as_bytes()), took);
+        let outcome = self.core.page(at, page, Duration::from_millis(5));
         assert_eq!(outcome.error, None, "a good page");
         outcome
     }

@@ -72,6 +72,8 @@ fn read(
     while let Some((item, length)) = parser.step(rest, true)? {
         let fits = match item {
             Item::Row(row) => gathering.row(&row, format, keep, rows)?,
+            // Prometheus does not even see empty lines; comments end a histogram.
+            Item::Blank | Item::Eof => true,
             _ => gathering.close(rows),
         };
         match item {

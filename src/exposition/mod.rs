@@ -28,4 +28,6 @@ mod tail;
 mod view;
 
 #[cfg(test)]
+pub(crate) use proto::testing as proto_messages;
+#[cfg(test)]
 mod tests;

@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn labels_have_at_most_128_characters_and_distinct_names() {
         let latest = LatestExemplars::default();
-        let mut take = |raw: &str| {
+        let take = |raw: &str| {
             let mut page = PageExemplars::new(&latest);
             page.take(1, raw.as_bytes(), None).is_some()
         };

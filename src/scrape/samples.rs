@@ -191,7 +191,7 @@ impl<'a> Samples<'a> {
             && accepted
         {
             match Extras::read(raw) {
-                Some(extras) => self.take_extras(hash(), &extras, timestamp_ms),
+                Some(extras) => self.take_extras(&hash, &extras, timestamp_ms),
                 None => self.take_exemplar(hash(), raw, timestamp_ms),
             }
         }

@@ -16,6 +16,8 @@ pub struct Metrics {
     registry: Registry,
     /// Float samples taken.
     pub samples: Arc<Counter>,
+    /// Native histograms taken.
+    pub histograms: Arc<Counter>,
     /// Exemplars taken.
     pub exemplars: Arc<Counter>,
     /// Series with a sample in the last block of their target.
@@ -126,6 +128,11 @@ impl Metrics {
                 "prometheus_agent_samples_appended_total",
                 "Total number of samples appended to the storage",
                 &[("type", "float")],
+            ),
+            histograms: registry.counter(
+                "prometheus_agent_samples_appended_total",
+                "Total number of samples appended to the storage",
+                &[("type", "histogram")],
             ),
             exemplars: counter(
                 "prometheus_agent_exemplars_appended_total",

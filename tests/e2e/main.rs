@@ -34,6 +34,8 @@ mod memory_budget;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod protobuf;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod reload;

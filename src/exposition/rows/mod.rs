@@ -114,11 +114,11 @@ mod tests {
         rows.help("a", "two\nlines");
         rows.kind("a", MetricType::GaugeHistogram);
         rows.text().extend_from_slice(b"a{b=\"c\"}");
-        rows.sample(1.5, None, &[]);
+        assert!(rows.sample(1.5, None, &[]));
         rows.text().extend_from_slice(b"a");
         let mut extras = ExtrasWriter::default();
         extras.begin(Some(-7));
-        rows.sample(f64::INFINITY, Some(-3), extras.bytes());
+        assert!(rows.sample(f64::INFINITY, Some(-3), extras.bytes()));
         rows.wrong("enough");
         let page = rows.bytes();
         let mut parser = LineParser::new(Format::Rows);

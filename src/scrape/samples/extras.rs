@@ -50,7 +50,7 @@ impl Samples<'_> {
     /// Takes what belongs to the sample that was taken last.
     pub(super) fn take_extras(
         &mut self,
-        series: u64,
+        hash: impl Fn() -> u64,
         extras: &Extras<'_>,
         timestamp_ms: Option<i64>,
     ) {
@@ -65,7 +65,11 @@ impl Samples<'_> {
             }
         }
         let raw = extras.exemplar_bytes();
-        if raw.is_empty() || !self.exemplars.is_new(series, raw) {
+        if raw.is_empty() {
+            return;
+        }
+        let series = hash();
+        if !self.exemplars.is_new(series, raw) {
             return;
         }
         if !self.rules.exemplars {

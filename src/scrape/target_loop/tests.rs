@@ -19,6 +19,7 @@ struct Harness {
 }
 
 mod exemplars;
+mod histograms;
 mod memory;
 
 fn shared() -> Shared {
@@ -364,9 +365,11 @@ fn a_changed_job_relabels_every_series_and_marks_those_that_go() {
 fn a_target_that_ends_in_the_moment_of_its_last_scrape_still_gets_markers() {
     let mut harness = Harness::new(|_| {});
     let at = harness.time();
-    let page = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
+    let page = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
     let end = harness.target.end(at).expect("markers");
     assert!(end.offset_ms > page.blocks[0].offset_ms);
 }
@@ -375,12 +378,16 @@ fn a_target_that_ends_in_the_moment_of_its_last_scrape_still_gets_markers() {
 fn times_grow_even_when_the_clock_does_not() {
     let mut harness = Harness::new(|_| {});
     let at = harness.time();
-    let one = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
-    let two = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
+    let one = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
+    let two = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
     assert!(two.blocks[0].offset_ms > one.blocks[0].offset_ms);
 }
 

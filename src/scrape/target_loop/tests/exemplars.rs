@@ -8,8 +8,7 @@ impl Harness {
         let page = format!("{page}# EOF\n");
         self.target.page(
             at,
-            Format::OpenMetrics,
-            page.as_bytes(),
+            &PageView::as_sent(Format::OpenMetrics, page.as_bytes()),
             Duration::from_millis(5),
         )
     }
