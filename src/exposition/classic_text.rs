@@ -1,8 +1,9 @@
 //! Text pages whose classic histograms become native ones with custom buckets (Prometheus's
 //! `NHCBParser`).
 //!
-//! The series of one histogram stand together on a page. They are gathered as long as name and labels
-//! are the same, and the histogram follows in their place. What is no histogram after all is left out.
+//! The series of one histogram stand together on a page. They are gathered as long as name and
+//! labels are the same, and the histogram follows in their place. What is no histogram after all is
+//! left out.
 
 use super::error::{ParseError, line_and_column};
 use super::key::{SeriesText, parse_key};
@@ -43,8 +44,8 @@ enum Part {
     Count,
 }
 
-/// Writes the rows of `body`; `keep` leaves the classic ones among them. What is wrong with the body
-/// stands at their end.
+/// Writes the rows of `body`; `keep` leaves the classic ones among them. What is wrong with the
+/// body stands at their end.
 pub(super) fn transcode(
     format: Format,
     body: &[u8],

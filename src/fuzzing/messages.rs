@@ -1,5 +1,5 @@
-//! Pages in protobuf: whatever is in them, rows come out that can be read, and histograms that can be
-//! made coarser.
+//! Pages in protobuf: whatever is in them, rows come out that can be read, and histograms that can
+//! be made coarser.
 
 use crate::exposition::key::{SeriesText, parse_key};
 use crate::exposition::line::{Item, LineParser, Row};

@@ -1,9 +1,9 @@
 //! From discovered labels to a target (Prometheus's `PopulateLabels`).
 //!
-//! Group labels under target labels, the job's defaults where a label is absent, relabelling,
-//! then the special labels (also those of [`histograms`]) `__address__`, `__scheme__`, `__metrics_path__`, `__param_*`,
-//! `__unix_socket__`, `__scrape_interval__` and `__scrape_timeout__` become the URL, the way to it and
-//! the timing.
+//! Group labels under target labels, the job's defaults where a label is absent, relabelling, then
+//! the special labels: `__address__`, `__scheme__`, `__metrics_path__`, `__param_*`,
+//! `__unix_socket__`, `__scrape_interval__` and `__scrape_timeout__` become the URL, the way to it
+//! and the timing; those of [`histograms`] say what becomes of histograms.
 
 mod histograms;
 

@@ -117,6 +117,14 @@ impl TruncationMetrics {
     }
 }
 
+fn samples_of(registry: &Registry, kind: &str) -> Arc<Counter> {
+    registry.counter(
+        "prometheus_agent_samples_appended_total",
+        "Total number of samples appended to the storage",
+        &[("type", kind)],
+    )
+}
+
 impl Metrics {
     /// Registers everything.
     #[must_use]
@@ -124,16 +132,8 @@ impl Metrics {
         let counter = |name, help| registry.counter(name, help, &[]);
         let gauge = |name, help| registry.gauge(name, help, &[]);
         Metrics {
-            samples: registry.counter(
-                "prometheus_agent_samples_appended_total",
-                "Total number of samples appended to the storage",
-                &[("type", "float")],
-            ),
-            histograms: registry.counter(
-                "prometheus_agent_samples_appended_total",
-                "Total number of samples appended to the storage",
-                &[("type", "histogram")],
-            ),
+            samples: samples_of(registry, "float"),
+            histograms: samples_of(registry, "histogram"),
             exemplars: counter(
                 "prometheus_agent_exemplars_appended_total",
                 "Total number of exemplars appended to the storage",

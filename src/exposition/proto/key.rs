@@ -162,7 +162,11 @@ mod tests {
         #[test]
         fn any_name_and_label_can_be_read_again(
             name in "[^\0]{1,6}|[a-z:]{1,8}",
-            labels in prop::collection::btree_map("[^\0]{1,4}|[a-z]{1,4}", ".{0,6}|[\"\\\\\n]{0,4}", 0..4),
+            labels in prop::collection::btree_map(
+                "[^\0]{1,4}|[a-z]{1,4}",
+                ".{0,6}|[\"\\\\\n]{0,4}",
+                0..4,
+            ),
             bound in prop::option::of(any::<f64>()),
         ) {
             let (mut own, mut text, mut key) = (Name::default(), Vec::new(), Vec::new());

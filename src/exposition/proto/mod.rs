@@ -1,9 +1,9 @@
-//! The protobuf exposition format: `io.prometheus.client.MetricFamily` messages, each with its length
-//! before it.
+//! The protobuf exposition format: `io.prometheus.client.MetricFamily` messages, each with its
+//! length before it.
 //!
-//! Read by field numbers, straight from the bytes into rows ([`super::rows`]). Every length is checked
-//! against what is there, messages nest no deeper than the definition does, and fields that nobody
-//! knows are stepped over. Rules and leniency are those of Prometheus's own parser.
+//! Read by field numbers, straight from the bytes into rows ([`super::rows`]). Every length is
+//! checked against what is there, messages nest no deeper than the definition does, and fields that
+//! nobody knows are stepped over. Rules and leniency are those of Prometheus's own parser.
 
 pub(super) mod exemplar;
 mod family;

@@ -4,7 +4,8 @@
 //! flags, [start (zigzag)], [histogram (block)], exemplars: origin, exemplar (block)
 //! ```
 //!
-//! Histograms and exemplars stay as the target wrote them until it is known that somebody wants them.
+//! Histograms and exemplars stay as the target wrote them until it is known that somebody wants
+//! them.
 
 use crate::bytes::cursor::{Cursor, put_zigzag};
 use crate::bytes::varint;

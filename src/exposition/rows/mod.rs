@@ -2,8 +2,8 @@
 //! compared with the last one in one way whatever the target speaks.
 //!
 //! A page of rows is made and read in this process only. A row is the text of its series, as in
-//! Prometheus text, and a sample in binary. What stands around the text begins with bytes that UTF-8
-//! does not have, so the end of the text is found without a length before it:
+//! Prometheus text, and a sample in binary. What stands around the text begins with bytes that
+//! UTF-8 does not have, so the end of the text is found without a length before it:
 //!
 //! ```text
 //! row:     series text, SAMPLE, flags, value (8 bytes), [timestamp (zigzag)], [extras (block)]

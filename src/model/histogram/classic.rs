@@ -149,8 +149,8 @@ pub struct Gathered<'a> {
     pub sum: f64,
 }
 
-/// The histogram of upper bounds, growing, the last one infinite, and cumulative counts: of integers
-/// if all counts are whole.
+/// The histogram of upper bounds, growing, the last one infinite, and cumulative counts: of
+/// integers if all counts are whole.
 #[must_use]
 pub fn custom(
     buckets: impl ExactSizeIterator<Item = (f64, f64)> + Clone,

@@ -1,5 +1,5 @@
-//! One spelling for equal histograms (Prometheus's `Compact`): no empty buckets at the ends of spans,
-//! no spans that touch.
+//! One spelling for equal histograms (Prometheus's `Compact`): no empty buckets at the ends of
+//! spans, no spans that touch.
 
 use super::buckets::{Count, Side, absolute, indices, to_deltas};
 use super::{Counts, NativeHistogram, Span};

@@ -18,6 +18,7 @@ struct Harness {
     now: i64,
 }
 
+mod dialects;
 mod exemplars;
 mod histograms;
 mod memory;
