@@ -10,9 +10,13 @@
 #[expect(dead_code, reason = "only calls are of interest here")]
 #[path = "../../tests/memory/counting.rs"]
 mod counting;
+mod dialects;
 mod discovery;
 mod log;
 mod measure;
+#[allow(dead_code, reason = "the whole definition is there for all")]
+#[path = "../../src/exposition/proto/testing.rs"]
+mod messages;
 #[path = "../support/pages.rs"]
 mod pages;
 #[allow(dead_code, reason = "shared with other benches and with tests")]
@@ -47,6 +51,7 @@ fn main() {
         log::measure(&mut bench, pages);
         request::measure(&mut bench, pages);
     }
+    dialects::measure(&mut bench);
     bench.group("without pages", &[]);
     wheel::measure(&mut bench);
     discovery::measure(&mut bench);

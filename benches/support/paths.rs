@@ -8,6 +8,7 @@ use std::time::Duration;
 use narthex::config::load::{Files, Source, load};
 use narthex::config::scrape::ScrapeConfig;
 use narthex::exposition::protocol::Format;
+use narthex::exposition::transcode::PageView;
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::labels::Labels;
 use narthex::model::series::TargetIdentity;
@@ -97,13 +98,18 @@ impl Target {
         }
     }
 
-    /// The next scrape shows this page.
+    /// The next scrape shows this page of text.
     pub(crate) fn scrape(&mut self, page: &str) -> Outcome {
         self.scrape_as(Format::Text, page)
     }
 
     /// The same, in another format.
     pub(crate) fn scrape_as(&mut self, format: Format, page: &str) -> Outcome {
+        self.page(&PageView::as_sent(format, page.as_bytes()))
+    }
+
+    /// The next scrape shows this page.
+    pub(crate) fn page(&mut self, page: &PageView<'_>) -> Outcome {
         self.scrapes += 1;
         let offset_ms = INTERVAL_MS * self.scrapes;
         let at = ScrapeTime {
@@ -111,8 +117,7 @@ impl Target {
             offset_ms,
             wall: Wall(BASE_MS + offset_ms),
         };
-        let took = Duration::from_millis(5);
-        let outcome = self.core.page(at, format, page.as_bytes(), took);
+        let outcome = self.core.page(at, page, Duration::from_millis(5));
         assert_eq!(outcome.error, None, "a good page");
         outcome
     }

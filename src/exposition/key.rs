@@ -18,7 +18,7 @@ pub struct SeriesText {
 impl SeriesText {
     /// The labels, sorted by name; the metric name is `__name__`. Nothing is checked: names may
     /// be empty or occur twice, values may be empty.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.places.iter().map(|place| self.at(*place))
     }
 
@@ -99,7 +99,7 @@ pub fn parse_key(key: &[u8], format: Format, labels: &mut SeriesText) -> Result<
     labels.clear();
     let view = View {
         input: key,
-        format,
+        format: format.of_series(),
         last: true,
     };
     let starts = key

@@ -6,7 +6,7 @@ use super::error::ParseError;
 use super::lexer::State;
 use super::protocol::Format;
 use super::view::{Stop, View};
-use super::{meta, quoted, series, tail};
+use super::{meta, quoted, rows, series, tail};
 use crate::limits;
 use crate::model::metadata::MetricType;
 
@@ -60,7 +60,8 @@ pub struct Tail<'a> {
     pub value: f64,
     /// The explicit timestamp in milliseconds since 1970.
     pub timestamp_ms: Option<i64>,
-    /// An exemplar for [`super::exemplar::parse_exemplar`], already checked.
+    /// An exemplar for [`super::exemplar::parse_exemplar`], already checked. In rows all that
+    /// [`super::rows::extras::Extras`] reads.
     pub exemplar: Option<&'a [u8]>,
 }
 
@@ -174,6 +175,9 @@ impl LineParser {
     }
 
     fn other_tail<'a>(&self, input: &'a [u8], key_len: usize) -> Option<(Tail<'a>, usize)> {
+        if self.format == Format::Rows {
+            return rows::tail(input, key_len);
+        }
         // With a blank behind it, the key cannot be the beginning of a longer name.
         if input.get(key_len) != Some(&b' ') {
             return None;
@@ -195,7 +199,7 @@ impl LineParser {
     /// # Errors
     /// If it is OpenMetrics and lacks `# EOF`.
     pub fn finish(&mut self) -> Result<(), ParseError> {
-        if self.format == Format::Text || self.ended {
+        if self.format != Format::OpenMetrics || self.ended {
             return Ok(());
         }
         match tail::no_end(0) {
@@ -207,6 +211,13 @@ impl LineParser {
     fn item<'a>(&mut self, view: &View<'a>) -> Result<(Item<'a>, usize), Stop> {
         if self.ended {
             return self.after_end(view);
+        }
+        if self.format == Format::Rows {
+            let (item, length) = rows::item(view)?;
+            if let Item::Type { kind, .. } = item {
+                self.kind = kind;
+            }
+            return Ok((item, length));
         }
         let start = view.blanks(0);
         let first = view.byte(start)?;
@@ -230,14 +241,14 @@ impl LineParser {
     /// Prometheus text ignores what stands behind its end.
     fn after_end<'a>(&self, view: &View<'a>) -> Result<(Item<'a>, usize), Stop> {
         match self.format {
-            Format::Text => Ok((Item::Blank, view.input.len())),
+            Format::Text | Format::Rows => Ok((Item::Blank, view.input.len())),
             Format::OpenMetrics => Err(Stop::wrong(0, "unexpected data after # EOF".to_owned())),
         }
     }
 
     fn comment<'a>(&mut self, view: &View<'a>, start: usize) -> Result<(Item<'a>, usize), Stop> {
         let (item, length) = match self.format {
-            Format::Text => meta::text(view, start)?,
+            Format::Text | Format::Rows => meta::text(view, start)?,
             Format::OpenMetrics => meta::open_metrics(view, start)?,
         };
         match item {
@@ -272,5 +283,6 @@ pub fn unescape_help(text: &str, format: Format) -> Cow<'_, str> {
     match format {
         Format::Text => quoted::unescape_without_quotes(text),
         Format::OpenMetrics => quoted::unescape(text),
+        Format::Rows => Cow::Borrowed(text),
     }
 }

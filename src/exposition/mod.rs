@@ -1,5 +1,7 @@
-//! The text formats that targets expose: Prometheus text (0.0.4, 1.0.0) and OpenMetrics text
-//! (0.0.1, 1.0.0).
+//! The formats that targets expose: Prometheus text (0.0.4, 1.0.0), OpenMetrics text (0.0.1, 1.0.0)
+//! and protobuf.
+//!
+//! What is not text becomes rows first ([`transcode`]), which are read like it.
 //!
 //! A page is read item by item with [`line::LineParser`], over whatever bytes have arrived, and
 //! never copied. Leniency and strictness are those of Prometheus's own parsers, and so are the
@@ -12,14 +14,20 @@ pub mod key;
 pub mod line;
 pub mod normalize;
 pub mod protocol;
+pub mod rows;
+pub mod transcode;
 
+mod classic_text;
 mod lexer;
 mod meta;
 mod number;
+mod proto;
 mod quoted;
 mod series;
 mod tail;
 mod view;
 
+#[cfg(test)]
+pub(crate) use proto::testing as proto_messages;
 #[cfg(test)]
 mod tests;

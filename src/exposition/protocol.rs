@@ -67,16 +67,16 @@ impl ScrapeProtocol {
         )
     }
 
-    /// The grammar that reads it; none for protobuf, which this version does not read.
+    /// What reads it.
     #[must_use]
-    pub const fn format(self) -> Option<Format> {
+    pub const fn dialect(self) -> Dialect {
         match self {
-            ScrapeProtocol::PrometheusProto => None,
+            ScrapeProtocol::PrometheusProto => Dialect::Protobuf,
             ScrapeProtocol::OpenMetricsText0_0_1 | ScrapeProtocol::OpenMetricsText1_0_0 => {
-                Some(Format::OpenMetrics)
+                Dialect::Text(Format::OpenMetrics)
             }
             ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::PrometheusText1_0_0 => {
-                Some(Format::Text)
+                Dialect::Text(Format::Text)
             }
         }
     }
@@ -108,13 +108,34 @@ impl EscapingScheme {
     }
 }
 
-/// The two grammars that narthex reads.
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Text.
+    Text(Format),
+    /// `io.prometheus.client.MetricFamily` messages.
+    Protobuf,
+}
+
+/// The grammars of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Prometheus text 0.0.4 and 1.0.0.
     Text,
     /// OpenMetrics text 0.0.1 and 1.0.0.
     OpenMetrics,
+    /// What other pages are turned into ([`super::rows`]); no target speaks it.
+    Rows,
+}
+
+impl Format {
+    /// The grammar of the series in such pages.
+    pub(super) const fn of_series(self) -> Format {
+        match self {
+            Format::Text | Format::Rows => Format::Text,
+            Format::OpenMetrics => Format::OpenMetrics,
+        }
+    }
 }
 
 /// Weight of the first protocol in tenths: one more than there are protocols.
@@ -138,23 +159,24 @@ pub fn accept_header(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> 
     header
 }
 
-/// Chooses the grammar by media type; the version parameter is ignored.
+/// Chooses the dialect by media type; parameters are ignored.
 ///
 /// # Errors
-/// Prometheus's words when the type is missing, malformed or unknown and there is no fallback; a
-/// text that says so when the content is protobuf, which this version does not read.
+/// Prometheus's words when the type is missing, malformed or unknown and there is no fallback.
 pub fn choose(
     content_type: Option<&str>,
     fallback: Option<ScrapeProtocol>,
-) -> Result<Format, String> {
+) -> Result<Dialect, String> {
     let content_type = content_type.unwrap_or_default();
     let complaint = if content_type.is_empty() {
         "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target".to_owned()
     } else {
         match media_type(content_type).as_deref() {
-            Ok("application/openmetrics-text") => return Ok(Format::OpenMetrics),
-            Ok("text/plain") => return Ok(Format::Text),
-            Ok("application/vnd.google.protobuf") => return Err(unread(content_type)),
+            Ok("application/openmetrics-text") => {
+                return Ok(Dialect::Text(Format::OpenMetrics));
+            }
+            Ok("text/plain") => return Ok(Dialect::Text(Format::Text)),
+            Ok("application/vnd.google.protobuf") => return Ok(Dialect::Protobuf),
             Ok(_) => format!(
                 "received unsupported Content-Type {content_type:?} and no fallback_scrape_protocol specified for target"
             ),
@@ -163,14 +185,7 @@ pub fn choose(
             ),
         }
     };
-    match fallback {
-        None => Err(complaint),
-        Some(protocol) => protocol.format().ok_or_else(|| unread(protocol.as_str())),
-    }
-}
-
-fn unread(what: &str) -> String {
-    format!("this version does not read the protobuf exposition format ({what:?})")
+    fallback.map(ScrapeProtocol::dialect).ok_or(complaint)
 }
 
 /// The media type in lower case, once the whole header has proved well-formed.
@@ -305,7 +320,11 @@ mod tests {
                 Format::OpenMetrics,
             ),
         ] {
-            assert_eq!(choose(Some(header), None), Ok(format), "{header}");
+            assert_eq!(
+                choose(Some(header), None),
+                Ok(Dialect::Text(format)),
+                "{header}"
+            );
         }
     }
 
@@ -318,8 +337,10 @@ mod tests {
             Some("text/plain; a"),
             Some("/"),
         ] {
-            assert_eq!(choose(header, Some(Om0)), Ok(Format::OpenMetrics));
-            assert_eq!(choose(header, Some(Text1)), Ok(Format::Text));
+            let dialect = |fallback| choose(header, Some(fallback));
+            assert_eq!(dialect(Om0), Ok(Dialect::Text(Format::OpenMetrics)));
+            assert_eq!(dialect(Text1), Ok(Dialect::Text(Format::Text)));
+            assert_eq!(dialect(Proto), Ok(Dialect::Protobuf));
             let error = choose(header, None).expect_err("no fallback");
             assert!(error.contains("no fallback_scrape_protocol"), "{error}");
         }
@@ -330,14 +351,8 @@ mod tests {
     }
 
     #[test]
-    fn protobuf_is_refused_by_name() {
-        let content = choose(
-            Some("application/vnd.google.protobuf; proto=x"),
-            Some(Text0),
-        );
-        let fallback = choose(None, Some(Proto));
-        for error in [content, fallback] {
-            assert!(error.expect_err("protobuf").contains("does not read"));
-        }
+    fn protobuf_is_known_by_its_media_type_alone() {
+        let header = "application/vnd.google.protobuf; proto=x";
+        assert_eq!(choose(Some(header), Some(Text0)), Ok(Dialect::Protobuf));
     }
 }

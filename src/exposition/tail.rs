@@ -25,7 +25,7 @@ pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)>
 /// Reads the rest of a row behind its series, newline included.
 pub(super) fn read<'a>(view: &View<'a>, series: Scanned) -> Result<(Tail<'a>, usize), Stop> {
     match view.format {
-        Format::Text => text(view, series),
+        Format::Text | Format::Rows => text(view, series),
         Format::OpenMetrics => open_metrics(view, series),
     }
 }

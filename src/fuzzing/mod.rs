@@ -4,6 +4,7 @@
 //! drives them with libFuzzer; the tests here replay its corpus, and variations of it, on the
 //! stable compiler, so that what was found once stays found.
 
+mod messages;
 mod pages;
 mod records;
 mod segments;
@@ -17,13 +18,14 @@ mod tests;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("segment", segments::segment),
     ("position", segments::position),
     ("definitions", records::definitions),
     ("values", values::values),
     ("exposition", pages::exposition),
     ("openmetrics", pages::openmetrics),
+    ("protobuf", messages::protobuf),
     ("remote_write", wire::remote_write),
     ("http_response", wire::http_response),
     ("snappy", wire::snappy),

@@ -87,7 +87,8 @@ macro_rules! replayed {
 }
 
 replayed! {
-    segment position definitions values exposition openmetrics remote_write http_response snappy
+    segment position definitions values exposition openmetrics protobuf remote_write
+    http_response snappy
 }
 
 #[test]

@@ -33,6 +33,13 @@ pub const DROPPED_TARGETS_KEPT_MAX: usize = 1000;
 /// rest of an item is awaited. No exporter comes near it.
 pub const EXPOSITION_ITEM_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes that a page may take as rows (protobuf, or histograms that are put together): each row
+/// repeats the labels that the page has once, so little can become much.
+pub const ROWS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How many times the memory of a page its rows may take within a memory budget.
+pub const ROWS_BYTES_FACTOR: u64 = 4;
+
 /// Bytes of a page that an error message quotes.
 pub const PARSE_ERROR_EXCERPT_BYTES: usize = 256;
 

@@ -4,6 +4,15 @@
 //! histograms specification). The sum stands in the value column of the block, so that a stale
 //! marker is the same for every kind of series.
 
+mod buckets;
+pub mod classic;
+pub mod compact;
+pub mod reduce;
+pub mod validate;
+
+#[cfg(test)]
+mod testing;
+
 /// The schema of histograms with custom bucket bounds ("NHCB").
 pub const CUSTOM_BUCKETS: i8 = -53;
 

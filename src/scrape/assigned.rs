@@ -8,14 +8,17 @@ use super::failure_log::FailureLog;
 use super::metrics::ScrapeMetrics;
 use super::page::PageError;
 use super::request;
+use super::samples::HistogramError;
 use super::schedule::Start;
 use super::status::{Families, Health, LastScrape};
 use super::target::Target;
 use super::target_loop::{Outcome, ScrapeTime, Shared, TargetLoop};
 use crate::config::scrape::ScrapeConfig;
-use crate::exposition::protocol::{Format, choose};
+use crate::exposition::protocol::{Dialect, Format, choose};
+use crate::exposition::transcode::{Options, PageView, Transcoder};
 use crate::http::exchange::ExchangeError;
 use crate::http::gzip::GzipError;
+use crate::limits;
 use crate::model::block::ScrapeBlock;
 use crate::model::pressure::Relief;
 use crate::model::series::SeriesList;
@@ -49,6 +52,21 @@ pub(super) struct Assigned {
     failure_log: Option<FailureLog>,
     /// Bytes of the last page, decoded.
     page_bytes: usize,
+}
+
+/// Memory that bodies and pages take, used again by all targets of a worker.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    decoder: BodyDecoder,
+    transcoder: Transcoder,
+}
+
+impl Buffers {
+    /// Gives back what a large page took.
+    pub(super) fn release(&mut self) {
+        self.decoder.release();
+        self.transcoder.release();
+    }
 }
 
 /// A scrape that failed: the message, and the decoded size if the page was read.
@@ -164,7 +182,7 @@ impl Assigned {
     pub(super) fn complete(
         &mut self,
         result: Result<&Fetched, &FetchError>,
-        decoder: &mut BodyDecoder,
+        buffers: &mut Buffers,
         now: Mono,
         metrics: &ScrapeMetrics,
     ) -> Vec<ScrapeBlock> {
@@ -174,9 +192,16 @@ impl Assigned {
         let duration = now.since(running.started);
         let read =
             result.map_err(|error| self.error_of(&error.failure, error.to_string(), metrics));
+        let Buffers {
+            decoder,
+            transcoder,
+        } = buffers;
         let read = read.and_then(|fetched| self.page_of(fetched, decoder, metrics));
         let blocks = match read {
-            Ok((format, body)) => self.take_page(running.at, format, body, duration, metrics),
+            Ok((dialect, body)) => {
+                let page = transcoder.page(dialect, body, self.options());
+                self.take_page(running.at, &page, duration, metrics)
+            }
             Err(failed) => self.take_failure(running.at, &failed, duration),
         };
         // Last, so that a panic above leaves the scrape under way for `recover`.
@@ -238,7 +263,7 @@ impl Assigned {
         fetched: &'a Fetched,
         decoder: &'a mut BodyDecoder,
         metrics: &ScrapeMetrics,
-    ) -> Result<(Format, &'a [u8]), Failed> {
+    ) -> Result<(Dialect, &'a [u8]), Failed> {
         if fetched.status != 200 {
             let status = self.masked(fetched.status_text());
             let message = format!("server returned HTTP status {status}");
@@ -252,31 +277,40 @@ impl Assigned {
             .map_err(|failure| self.error_of(&failure, failure.to_string(), metrics))?;
         if body.is_empty() {
             // An empty page is a success whatever it claims to be.
-            return Ok((Format::Text, body));
+            return Ok((Dialect::Text(Format::Text), body));
         }
         let fallback = self.core.config().fallback_scrape_protocol;
         choose(fetched.content_type.as_deref(), fallback)
-            .map(|format| (format, body))
+            .map(|dialect| (dialect, body))
             .map_err(|message| Failed {
                 message: self.masked(message),
                 body_bytes: Some(body.len() as u64),
             })
     }
 
+    /// How the target's bodies become pages.
+    fn options(&self) -> Options {
+        let share = self.core.memory().body_bytes_max();
+        Options {
+            histograms: self.target.histograms,
+            start_timestamps: self.core.config().start_timestamps,
+            rows_max: share.map_or(0, |share| share.saturating_mul(limits::ROWS_BYTES_FACTOR)),
+        }
+    }
+
     pub(super) fn take_page(
         &mut self,
         at: ScrapeTime,
-        format: Format,
-        body: &[u8],
+        page: &PageView<'_>,
         duration: Duration,
         metrics: &ScrapeMetrics,
     ) -> Vec<ScrapeBlock> {
-        self.page_bytes = body.len();
+        self.page_bytes = page.bytes.len();
         let Outcome {
             blocks,
             counts,
             error,
-        } = self.core.page(at, format, body, duration);
+        } = self.core.page(at, page, duration);
         metrics.count(&counts);
         let Some(error) = error else {
             self.note(at, duration, None);
@@ -284,6 +318,7 @@ impl Assigned {
         };
         match &error {
             PageError::SampleLimit => metrics.sample_limit.inc(),
+            PageError::Histogram(HistogramError::BucketLimit) => metrics.bucket_limit.inc(),
             PageError::Row(row) if row.is_limit() => metrics.label_limits.inc(),
             _ => {}
         }

@@ -11,8 +11,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::exposition::exemplar::parse_exemplar;
+use crate::exposition::rows::extras::Extras;
 use crate::limits;
 use crate::model::exemplar::Exemplar;
+use crate::model::sorting;
 
 /// Hash of the last exemplar's text by the hash of the series' own labels.
 type Texts = HashMap<u64, u64, FixedState>;
@@ -58,12 +60,29 @@ impl<'a> PageExemplars<'a> {
     /// Reads an exemplar, to be sent with a sample that has `timestamp_ms`. None: it is left out.
     pub fn take(&mut self, series: u64, raw: &[u8], timestamp_ms: Option<i64>) -> Option<Exemplar> {
         self.fresh.insert(series, text_hash(raw));
-        let mut exemplar = parse_exemplar(raw).ok()?;
-        if exemplar.label_chars() > limits::EXEMPLAR_LABEL_CHARS_MAX {
-            return None;
-        }
-        exemplar.timestamp_ms = exemplar.timestamp_ms.or(timestamp_ms);
-        Some(exemplar)
+        fitting(parse_exemplar(raw).ok()?, timestamp_ms)
+    }
+
+    /// Reads all exemplars of a row, to be sent, by their time, with a sample that has
+    /// `timestamp_ms`; of equal ones the first. Also says how many are left out.
+    pub fn take_all(
+        &mut self,
+        series: u64,
+        extras: &Extras<'_>,
+        timestamp_ms: Option<i64>,
+    ) -> (Vec<Exemplar>, usize) {
+        let hash = text_hash(extras.exemplar_bytes());
+        self.fresh.insert(series, hash);
+        let mut all = 0;
+        let own = extras.exemplars().inspect(|_| all += 1);
+        let mut taken: Vec<_> = own
+            .flatten()
+            .filter_map(|exemplar| fitting(exemplar, timestamp_ms))
+            .collect();
+        let rejected = all - taken.len();
+        sorting::sort_by_key(&mut taken, |exemplar| exemplar.timestamp_ms);
+        taken.dedup();
+        (taken, rejected)
     }
 
     /// Ends the page.
@@ -84,6 +103,15 @@ impl FreshExemplars {
             latest.texts.extend(self.0);
         }
     }
+}
+
+/// The exemplar with its own time or that of its sample, unless its labels are too long.
+fn fitting(mut exemplar: Exemplar, timestamp_ms: Option<i64>) -> Option<Exemplar> {
+    if exemplar.label_chars() > limits::EXEMPLAR_LABEL_CHARS_MAX {
+        return None;
+    }
+    exemplar.timestamp_ms = exemplar.timestamp_ms.or(timestamp_ms);
+    Some(exemplar)
 }
 
 fn text_hash(raw: &[u8]) -> u64 {

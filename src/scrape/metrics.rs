@@ -26,6 +26,8 @@ pub struct ScrapeMetrics {
     pub body_size_limit: Arc<Counter>,
     /// Scrapes over the sample limit.
     pub sample_limit: Arc<Counter>,
+    /// Scrapes with a native histogram over the limit of buckets.
+    pub bucket_limit: Arc<Counter>,
     /// Scrapes over a label limit.
     pub label_limits: Arc<Counter>,
     /// Rows rejected because the series stood on the page before.
@@ -58,15 +60,29 @@ pub struct ScrapeMetrics {
     registry: Registry,
 }
 
+/// Says that the cache never holds more than the last page.
+fn never_flushed(registry: &Registry) {
+    registry.counter(
+        "prometheus_target_scrapes_cache_flush_forced_total",
+        "How many times a scrape cache was flushed due to getting big while scrapes are failing. Always 0: this cache never holds more than the last page.",
+        &[],
+    );
+}
+
+fn bucket_limit(registry: &Registry) -> Arc<Counter> {
+    registry.counter(
+        "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+        "Total number of scrapes that hit the native histogram bucket limit and were rejected.",
+        &[],
+    )
+}
+
 impl ScrapeMetrics {
     /// Creates the metrics.
     #[must_use]
     pub fn new(registry: &Registry) -> ScrapeMetrics {
         let counter = |name, help| registry.counter(name, help, &[]);
-        counter(
-            "prometheus_target_scrapes_cache_flush_forced_total",
-            "How many times a scrape cache was flushed due to getting big while scrapes are failing. Always 0: this cache never holds more than the last page.",
-        );
+        never_flushed(registry);
         ScrapeMetrics {
             body_size_limit: counter(
                 "prometheus_target_scrapes_exceeded_body_size_limit_total",
@@ -76,6 +92,7 @@ impl ScrapeMetrics {
                 "prometheus_target_scrapes_exceeded_sample_limit_total",
                 "Total number of scrapes that hit the sample limit and were rejected.",
             ),
+            bucket_limit: bucket_limit(registry),
             label_limits: counter(
                 "prometheus_target_scrape_pool_exceeded_label_limits_total",
                 "Total number of times scrape pools hit the label limits.",

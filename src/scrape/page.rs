@@ -10,7 +10,7 @@ use super::cache::rebuild::{BadRow, Rebuilt, Source, own_hash, rebuild};
 use super::cache::scan::scan;
 use super::cache::walk::{RowAt, Rows, WalkEnd, walk};
 use super::row_labels::{RowError, RowLabels};
-use super::samples::{Counts, Filled, Past, Rules, Samples};
+use super::samples::{Counts, Filled, HistogramError, Past, Rules, Samples};
 use crate::config::scrape::ScrapeConfig;
 use crate::exposition::error::{ParseError, line_and_column};
 use crate::exposition::line::{LineParser, Tail};
@@ -31,6 +31,12 @@ pub enum PageError {
         /// Column in bytes, counted from 1.
         column: usize,
     },
+    /// Something else than text is malformed.
+    #[error("{0}")]
+    Rows(String),
+    /// A native histogram is refused.
+    #[error("{0}")]
+    Histogram(HistogramError),
     /// A row's labels are refused.
     #[error("{0}")]
     Row(RowError),
@@ -141,15 +147,17 @@ impl Reader<'_> {
             self.samples.counts.post_relabel += entries.len();
             return Err(self.parse_error(&error));
         }
+        self.check_histograms()?;
         if entries.is_empty() && end.next.chunk >= self.chunks.len() {
-            self.check_sample_limit()?;
+            self.check_limits()?;
             return Ok(None);
         }
         if !self.samples.takes_new_series() {
             self.leave_out_new_series(&mut entries)?;
         }
         let change = self.rebuild(end.next, &entries)?;
-        self.check_sample_limit()?;
+        self.check_histograms()?;
+        self.check_limits()?;
         Ok(Some(change))
     }
 
@@ -203,15 +211,26 @@ impl Reader<'_> {
         Ok(Change { chunks, vanished })
     }
 
-    fn check_sample_limit(&self) -> Result<(), PageError> {
-        if self.samples.is_over_limit() {
-            Err(PageError::SampleLimit)
-        } else {
-            Ok(())
+    /// Fails if a histogram breaks a rule.
+    fn check_histograms(&self) -> Result<(), PageError> {
+        match self.samples.histogram_error() {
+            Some(error @ HistogramError::Invalid(_)) => Err(PageError::Histogram(error.clone())),
+            _ => Ok(()),
         }
     }
 
+    fn check_limits(&self) -> Result<(), PageError> {
+        if self.samples.is_over_limit() {
+            return Err(PageError::SampleLimit);
+        }
+        let error = self.samples.histogram_error();
+        error.map_or(Ok(()), |error| Err(PageError::Histogram(error.clone())))
+    }
+
     fn parse_error(&self, error: &ParseError) -> PageError {
+        if self.format == Format::Rows {
+            return PageError::Rows(error.message.to_string());
+        }
         let (line, column) = line_and_column(self.page, error.offset);
         PageError::Parse {
             message: error.message.to_string(),

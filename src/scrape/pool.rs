@@ -125,6 +125,7 @@ fn known_as(known: Option<&Arc<Target>>, target: &Arc<Target>) -> Arc<Target> {
             discovered: Arc::clone(&target.discovered),
             interval: target.interval,
             timeout: target.timeout,
+            histograms: target.histograms,
         }),
         None => Arc::clone(target),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::target::Target;
 use crate::config::scrape::ScrapeConfig;
-use crate::exposition::protocol::{ScrapeProtocol, accept_header};
+use crate::exposition::protocol::accept_header;
 use crate::http::url::{Url, split_authority};
 use crate::limits;
 use crate::net::context::HttpContext;
@@ -31,7 +31,7 @@ pub(super) fn spec(
     let headers = vec![
         header(
             "Accept",
-            accept_header(&readable(&config.scrape_protocols), config.escaping),
+            accept_header(&config.scrape_protocols, config.escaping),
         ),
         header(
             "Accept-Encoding",
@@ -69,19 +69,6 @@ pub(super) fn limit_within(limit: u64, memory: &MemoryBudget) -> u64 {
     }
 }
 
-/// The protocols that this version reads: asking for protobuf would get it. A job that wants
-/// nothing else is asked for the classic text.
-fn readable(protocols: &[ScrapeProtocol]) -> Vec<ScrapeProtocol> {
-    let wanted = protocols.iter().copied();
-    let mut readable: Vec<_> = wanted
-        .filter(|protocol| protocol.format().is_some())
-        .collect();
-    if readable.is_empty() {
-        readable.push(ScrapeProtocol::PrometheusText0_0_4);
-    }
-    readable
-}
-
 /// Whether the target is on this host: compressing its page would only burn CPU on both sides.
 fn is_loopback(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else {
@@ -113,14 +100,6 @@ mod tests {
             limits::MEMORY_BODY_BYTES_MIN
         );
         assert_eq!(limit_within(0, &budget(None)), 0);
-    }
-
-    #[test]
-    fn protobuf_is_not_asked_for() {
-        use ScrapeProtocol::{OpenMetricsText1_0_0, PrometheusProto, PrometheusText0_0_4};
-        let protocols = [PrometheusProto, OpenMetricsText1_0_0];
-        assert_eq!(readable(&protocols), [OpenMetricsText1_0_0]);
-        assert_eq!(readable(&[PrometheusProto]), [PrometheusText0_0_4]);
     }
 
     #[test]

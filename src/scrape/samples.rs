@@ -4,12 +4,17 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+mod extras;
+
 use super::cache::chunk::RowKind;
 use super::exemplars::{FreshExemplars, LatestExemplars, PageExemplars};
 use crate::exposition::line::Tail;
+use crate::exposition::rows::extras::Extras;
 use crate::limits;
 use crate::model::block::SideTables;
 use crate::model::value::ABSENT;
+
+pub use extras::{HistogramError, HistogramRules};
 
 /// What a page brought, for the synthetic series and our own metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +97,8 @@ pub struct Rules {
     pub exemplars: bool,
     /// Whether series are taken that the last page had not.
     pub new_series: bool,
+    /// How fine native histograms may be.
+    pub histograms: HistogramRules,
 }
 
 /// What is remembered of a target's series.
@@ -114,6 +121,8 @@ pub struct Samples<'a> {
     side: SideTables,
     starts: Vec<f64>,
     unseen: Vec<u32>,
+    /// The first histogram that fails the scrape; one over the limit of buckets only if no other.
+    histogram_error: Option<HistogramError>,
     /// What was counted so far.
     pub counts: Counts,
 }
@@ -151,6 +160,7 @@ impl<'a> Samples<'a> {
             side: SideTables::default(),
             starts: Vec::new(),
             unseen: Vec::new(),
+            histogram_error: None,
             counts: Counts::default(),
         }
     }
@@ -162,7 +172,8 @@ impl<'a> Samples<'a> {
     pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
         let plain = sample.timestamp_ms.is_none() && sample.exemplar.is_none();
         let untimed = self.explicit.is_empty() && self.pending.is_empty();
-        if plain && known && untimed && kind == RowKind::Kept {
+        let sound = self.histogram_error.is_none();
+        if plain && known && untimed && sound && kind == RowKind::Kept {
             self.counts.scraped += 1;
             self.counts.post_relabel += 1;
             self.values.push(sample.value);
@@ -187,6 +198,9 @@ impl<'a> Samples<'a> {
             self.starts.push(sample.value);
             return;
         }
+        if self.has_invalid_histogram() {
+            return;
+        }
         self.counts.scraped += 1;
         if kind == RowKind::Dropped {
             return;
@@ -202,7 +216,10 @@ impl<'a> Samples<'a> {
         if let Some(raw) = sample.exemplar
             && accepted
         {
-            self.take_exemplar(hash(), raw, timestamp_ms);
+            match Extras::read(raw) {
+                Some(extras) => self.take_extras(&hash, &extras, timestamp_ms),
+                None => self.take_exemplar(hash(), raw, timestamp_ms),
+            }
         }
     }
 
@@ -335,6 +352,7 @@ mod tests {
             sample_limit: 0,
             exemplars: true,
             new_series: true,
+            histograms: HistogramRules::default(),
         }
     }
 

@@ -1,9 +1,11 @@
 //! From discovered labels to a target (Prometheus's `PopulateLabels`).
 //!
-//! Group labels under target labels, the job's defaults where a label is absent, relabelling,
-//! then the special labels `__address__`, `__scheme__`, `__metrics_path__`, `__param_*`,
-//! `__unix_socket__`, `__scrape_interval__` and `__scrape_timeout__` become the URL, the way to it and
-//! the timing.
+//! Group labels under target labels, the job's defaults where a label is absent, relabelling, then
+//! the special labels: `__address__`, `__scheme__`, `__metrics_path__`, `__param_*`,
+//! `__unix_socket__`, `__scrape_interval__` and `__scrape_timeout__` become the URL, the way to it
+//! and the timing; those of [`histograms`] say what becomes of histograms.
+
+mod histograms;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::scrape::ScrapeConfig;
+use crate::exposition::transcode::Histograms;
 use crate::limits;
 use crate::model::duration::{self, Pretty};
 use crate::model::labels::{Labels, LabelsBuilder};
@@ -34,6 +37,8 @@ pub struct Target {
     pub interval: Duration,
     /// Time for a scrape.
     pub timeout: Duration,
+    /// What becomes of histograms.
+    pub histograms: Histograms,
 }
 
 /// What becomes of a discovered target.
@@ -70,6 +75,14 @@ pub enum TargetError {
         what: &'static str,
         /// Prometheus's words.
         reason: String,
+    },
+    /// A label that says what becomes of histograms is neither true nor false.
+    #[error("error parsing {what}: strconv.ParseBool: parsing {text:?}: invalid syntax")]
+    Bool {
+        /// What it decides, in words.
+        what: &'static str,
+        /// What it holds.
+        text: String,
     },
     /// An interval or timeout of zero.
     #[error("scrape {0} cannot be 0")]
@@ -139,6 +152,7 @@ pub fn build(
             interval: text("__scrape_interval__"),
         });
     }
+    let histograms = histograms::of_labels(config, &labels)?;
     labels.retain(|name, _| !name.starts_with("__meta_"));
     if labels.get("instance").is_empty() {
         labels.set("instance", &address);
@@ -157,6 +171,7 @@ pub fn build(
         unix_socket,
         interval,
         timeout,
+        histograms,
     }))
 }
 
@@ -189,6 +204,9 @@ fn add_defaults(config: &ScrapeConfig, labels: &mut LabelsBuilder) {
     );
     default("__metrics_path__", &config.metrics_path);
     default("__scheme__", &config.scheme);
+    for (name, value) in histograms::defaults(config) {
+        default(name, value);
+    }
     for (name, values) in &config.params {
         if let Some(first) = values.first() {
             default(&format!("__param_{name}"), first);

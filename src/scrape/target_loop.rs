@@ -16,13 +16,14 @@ use super::cache::rebuild::own_hash;
 use super::offender::Offender;
 use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
-use super::samples::{Counts, Filled, Past, Rules};
+use super::samples::{Counts, Filled, HistogramRules, Past, Rules};
 use super::starts::StartLinks;
 use crate::config::http_client::HttpClientConfig;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
-use crate::exposition::protocol::Format;
+use crate::exposition::transcode::PageView;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
+use crate::model::histogram::reduce::schema_of_factor;
 use crate::model::pressure::Relief;
 use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
 use crate::model::sorting;
@@ -176,15 +177,40 @@ impl TargetLoop {
     }
 
     /// Takes a page that was fetched completely.
-    pub fn page(
-        &mut self,
-        at: ScrapeTime,
-        format: Format,
-        body: &[u8],
-        duration: Duration,
-    ) -> Outcome {
+    pub fn page(&mut self, at: ScrapeTime, page: &PageView<'_>, duration: Duration) -> Outcome {
         let at = self.advance(at);
-        let rules = Rules {
+        let rules = self.rules(at);
+        let context = PageContext {
+            config: &self.config,
+            target: &self.identity.labels,
+            interner: &self.shared.interner,
+        };
+        let PageView {
+            format,
+            bytes,
+            body_bytes,
+        } = *page;
+        let read = page::read(&context, format, bytes, &self.chunks, rules, &self.past);
+        self.count_given_up(&read);
+        match read {
+            Ok(page) => self.accept(at, page, duration, body_bytes),
+            Err(refused) => {
+                let page::Refused { error, counts } = *refused;
+                let report = self.report(duration, counts, Some(body_bytes));
+                let blocks = self.failure_blocks(at, &report);
+                Outcome {
+                    blocks,
+                    counts,
+                    error: Some(error),
+                }
+            }
+        }
+    }
+
+    /// How a page of that time is read.
+    fn rules(&self, at: ScrapeTime) -> Rules {
+        let factor = self.config.native_histogram_min_bucket_factor;
+        Rules {
             honor_timestamps: self.config.honor_timestamps,
             track_timestamps: self.config.track_timestamps_staleness,
             alive: self.alive,
@@ -197,26 +223,10 @@ impl TargetLoop {
                 .unwrap_or(limits::SCRAPE_SAMPLES_MAX),
             exemplars: !self.shared.memory.sheds(Relief::Extras),
             new_series: !self.shared.memory.sheds(Relief::NewSeries),
-        };
-        let context = PageContext {
-            config: &self.config,
-            target: &self.identity.labels,
-            interner: &self.shared.interner,
-        };
-        let read = page::read(&context, format, body, &self.chunks, rules, &self.past);
-        self.count_given_up(&read);
-        match read {
-            Ok(page) => self.accept(at, page, duration, body.len() as u64),
-            Err(refused) => {
-                let page::Refused { error, counts } = *refused;
-                let report = self.report(duration, counts, Some(body.len() as u64));
-                let blocks = self.failure_blocks(at, &report);
-                Outcome {
-                    blocks,
-                    counts,
-                    error: Some(error),
-                }
-            }
+            histograms: HistogramRules {
+                bucket_limit: self.config.native_histogram_bucket_limit,
+                finest_schema: schema_of_factor(factor),
+            },
         }
     }
 

@@ -17,7 +17,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use mio::{Events, Poll, Token};
 
-use super::assigned::Assigned;
+use super::assigned::{Assigned, Buffers};
 use super::metrics::ScrapeMetrics;
 use super::schedule::{Order, Start};
 use super::target_loop::Shared;
@@ -30,7 +30,7 @@ use crate::model::source::BlockSink;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
 use crate::net::context::HttpContext;
-use crate::net::fetch::{BodyDecoder, FetchError, Fetched, Fetcher};
+use crate::net::fetch::{FetchError, Fetched, Fetcher};
 use crate::net::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::sys::mailbox::{Doorbell, MailReceiver, MailSender, mailbox};
@@ -64,7 +64,7 @@ struct Worker {
     beat: Beat,
     inbox: MailReceiver<Order>,
     fetcher: Fetcher,
-    decoder: BodyDecoder,
+    buffers: Buffers,
     targets: HashMap<u64, Assigned, FixedState>,
     /// Scrapes that are due and wait because memory runs short.
     waiting: Waiting,
@@ -94,7 +94,7 @@ pub(super) fn spawn(number: usize, env: WorkerEnv) -> io::Result<Spawned> {
         beat,
         inbox,
         fetcher,
-        decoder: BodyDecoder::default(),
+        buffers: Buffers::default(),
         targets: HashMap::with_hasher(FixedState::default()),
         waiting: Waiting::default(),
         clients: HashMap::with_hasher(FixedState::default()),
@@ -294,17 +294,17 @@ impl Worker {
         let now = self.env.clock.mono();
         let Worker {
             targets,
-            decoder,
+            buffers,
             env,
             ..
         } = self;
         let Some(assigned) = targets.get_mut(&id) else {
             return;
         };
-        let blocks = contained(assigned, decoder, now, env, |assigned, decoder| {
-            assigned.complete(result.as_ref(), decoder, now, &env.metrics)
+        let blocks = contained(assigned, buffers, now, env, |assigned, buffers| {
+            assigned.complete(result.as_ref(), buffers, now, &env.metrics)
         });
-        decoder.release();
+        buffers.release();
         if let Ok(fetched) = result {
             self.fetcher.recycle(fetched);
         }
@@ -323,15 +323,15 @@ impl Worker {
 /// Handles a page. One that makes us panic costs its own target this scrape, nothing else.
 fn contained(
     assigned: &mut Assigned,
-    decoder: &mut BodyDecoder,
+    buffers: &mut Buffers,
     now: Mono,
     env: &WorkerEnv,
-    handle: impl FnOnce(&mut Assigned, &mut BodyDecoder) -> Vec<ScrapeBlock>,
+    handle: impl FnOnce(&mut Assigned, &mut Buffers) -> Vec<ScrapeBlock>,
 ) -> Vec<ScrapeBlock> {
-    let handled = catch_unwind(AssertUnwindSafe(|| handle(assigned, decoder)));
+    let handled = catch_unwind(AssertUnwindSafe(|| handle(assigned, buffers)));
     handled.unwrap_or_else(|_| {
         env.metrics.panics.inc();
-        *decoder = BodyDecoder::default();
+        *buffers = Buffers::default();
         log::error!(component = "scrape manager"; "BUG: panic while handling a page; the target is down");
         assigned.recover(now, &env.shared)
     })

@@ -102,7 +102,9 @@ impl Core {
 
     /// Takes a block and returns its number.
     pub fn append(&mut self, now: Mono, block: ScrapeBlock) -> Sequence {
-        let exemplars = block.side.as_ref().map_or(0, |side| side.exemplars.len());
+        let side = block.side.as_ref();
+        let exemplars = side.map_or(0, |side| side.exemplars.len());
+        let histograms = side.map_or(0, |side| side.histograms.len());
         let content = Content::of(&block);
         self.activity.note(now, &block, content);
         let sequence = self.writer.append(now, block);
@@ -113,7 +115,9 @@ impl Core {
             self.activity.end(sequence, content.markers, first);
         }
         let metrics = &self.log.metrics;
-        metrics.samples.add((content.live + content.markers) as f64);
+        let samples = (content.live + content.markers).saturating_sub(histograms);
+        metrics.samples.add(samples as f64);
+        metrics.histograms.add(histograms as f64);
         metrics.exemplars.add(exemplars as f64);
         self.show_activity();
         sequence

@@ -16,6 +16,8 @@ pub struct Metrics {
     registry: Registry,
     /// Float samples taken.
     pub samples: Arc<Counter>,
+    /// Native histograms taken.
+    pub histograms: Arc<Counter>,
     /// Exemplars taken.
     pub exemplars: Arc<Counter>,
     /// Series with a sample in the last block of their target.
@@ -115,6 +117,14 @@ impl TruncationMetrics {
     }
 }
 
+fn samples_of(registry: &Registry, kind: &str) -> Arc<Counter> {
+    registry.counter(
+        "prometheus_agent_samples_appended_total",
+        "Total number of samples appended to the storage",
+        &[("type", kind)],
+    )
+}
+
 impl Metrics {
     /// Registers everything.
     #[must_use]
@@ -122,11 +132,8 @@ impl Metrics {
         let counter = |name, help| registry.counter(name, help, &[]);
         let gauge = |name, help| registry.gauge(name, help, &[]);
         Metrics {
-            samples: registry.counter(
-                "prometheus_agent_samples_appended_total",
-                "Total number of samples appended to the storage",
-                &[("type", "float")],
-            ),
+            samples: samples_of(registry, "float"),
+            histograms: samples_of(registry, "histogram"),
             exemplars: counter(
                 "prometheus_agent_exemplars_appended_total",
                 "Total number of exemplars appended to the storage",

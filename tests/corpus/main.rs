@@ -16,6 +16,7 @@ use std::time::Duration;
 use narthex::exposition::key::{SeriesText, parse_key};
 use narthex::exposition::line::{Item, LineParser};
 use narthex::exposition::protocol::Format;
+use narthex::exposition::transcode::PageView;
 use narthex::model::block::{EpochId, ScrapeBlock};
 use narthex::model::labels::Labels;
 use narthex::model::series::TargetIdentity;
@@ -101,7 +102,11 @@ fn at(scrape: usize) -> ScrapeTime {
 
 fn scrape(target: &mut TargetLoop, number: usize, page: &str) -> Vec<ScrapeBlock> {
     let body = page.as_bytes();
-    let outcome = target.page(at(number), Format::Text, body, Duration::from_millis(5));
+    let outcome = target.page(
+        at(number),
+        &PageView::as_sent(Format::Text, body),
+        Duration::from_millis(5),
+    );
     assert_eq!(outcome.error, None);
     outcome.blocks
 }

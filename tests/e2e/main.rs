@@ -38,6 +38,8 @@ mod outage;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod protobuf;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod reload;

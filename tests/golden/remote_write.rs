@@ -16,6 +16,7 @@ use std::time::Duration;
 use narthex::config::Config;
 use narthex::config::load::{Files, Source, load};
 use narthex::exposition::protocol::Format;
+use narthex::exposition::transcode::PageView;
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::float::format_go;
 use narthex::model::labels::Labels;
@@ -174,7 +175,7 @@ impl Case {
             true => Format::OpenMetrics,
             false => Format::Text,
         };
-        let outcome = target.page(at, format, page.as_bytes(), took);
+        let outcome = target.page(at, &PageView::as_sent(format, page.as_bytes()), took);
         assert_eq!(outcome.error, None, "{page}");
         outcome.blocks
     }

@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use proptest::prelude::*;
 
 use super::*;
+use crate::exposition::protocol::Format;
 use crate::model::labels::Labels;
 use crate::model::value::{is_absent, is_stale};
 use crate::relabel::rule::{Action, NameScheme, Rule};
@@ -17,7 +18,9 @@ struct Harness {
     now: i64,
 }
 
+mod dialects;
 mod exemplars;
+mod histograms;
 mod memory;
 mod starts;
 
@@ -95,16 +98,18 @@ impl Harness {
 
     fn outcome(&mut self, page: &str) -> Outcome {
         let at = self.time();
-        self.target
-            .page(at, Format::Text, page.as_bytes(), Duration::from_millis(5))
+        self.target.page(
+            at,
+            &PageView::as_sent(Format::Text, page.as_bytes()),
+            Duration::from_millis(5),
+        )
     }
 
     fn open_metrics(&mut self, page: &str) -> Outcome {
         let at = self.time();
         let page = format!("{page}# EOF\n");
-        let duration = Duration::from_millis(5);
-        self.target
-            .page(at, Format::OpenMetrics, page.as_bytes(), duration)
+        let page = PageView::as_sent(Format::OpenMetrics, page.as_bytes());
+        self.target.page(at, &page, Duration::from_millis(5))
     }
 
     fn page(&mut self, page: &str) -> Vec<String> {
@@ -391,9 +396,11 @@ fn a_changed_job_relabels_every_series_and_marks_those_that_go() {
 fn a_target_that_ends_in_the_moment_of_its_last_scrape_still_gets_markers() {
     let mut harness = Harness::new(|_| {});
     let at = harness.time();
-    let page = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
+    let page = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
     let end = harness.target.end(at).expect("markers");
     assert!(end.offset_ms > page.blocks[0].offset_ms);
 }
@@ -402,12 +409,16 @@ fn a_target_that_ends_in_the_moment_of_its_last_scrape_still_gets_markers() {
 fn times_grow_even_when_the_clock_does_not() {
     let mut harness = Harness::new(|_| {});
     let at = harness.time();
-    let one = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
-    let two = harness
-        .target
-        .page(at, Format::Text, b"a 1\n", Duration::ZERO);
+    let one = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
+    let two = harness.target.page(
+        at,
+        &PageView::as_sent(Format::Text, b"a 1\n"),
+        Duration::ZERO,
+    );
     assert!(two.blocks[0].offset_ms > one.blocks[0].offset_ms);
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exposition::protocol::Format;
+use crate::exposition::transcode::PageView;
 use crate::model::block::EpochId;
 use crate::model::target_group::LabelMap;
 use crate::model::time::Wall;
@@ -85,12 +86,12 @@ fn a_panic_over_a_page_costs_that_scrape_and_no_more() {
     let env = env();
     let last = published::Shared::new(LastScrape::default());
     let mut assigned = assigned(&env, &last);
-    let mut decoder = BodyDecoder::default();
+    let mut buffers = Buffers::default();
     for round in 1..=2u32 {
         let now = Mono::from_millis(u64::from(round) * 15_000);
         let (spec, _) = assigned.begin(now, now, &EPOCH, Duration::ZERO);
         assert!(spec.is_ok() && assigned.is_running());
-        let blocks = contained(&mut assigned, &mut decoder, now, &env, |_, _| {
+        let blocks = contained(&mut assigned, &mut buffers, now, &env, |_, _| {
             panic!("provoked by a page")
         });
         assert_eq!((blocks.len(), up(&blocks)), (1, Some(0.0)));
@@ -105,7 +106,7 @@ fn a_panic_over_a_page_costs_that_scrape_and_no_more() {
     let now = Mono::from_millis(45_000);
     let (spec, _) = assigned.begin(now, now, &EPOCH, Duration::ZERO);
     assert!(spec.is_ok());
-    let blocks = contained(&mut assigned, &mut decoder, now, &env, |own, _| {
+    let blocks = contained(&mut assigned, &mut buffers, now, &env, |own, _| {
         own.refuse("not asked", now)
     });
     assert_eq!((blocks.len(), env.metrics.panics.get()), (1, 2.0));
@@ -123,8 +124,7 @@ fn a_target_that_is_given_up_is_down_and_its_series_are_forgotten() {
     };
     assigned.take_page(
         at,
-        Format::Text,
-        b"a 1\nb 2\n",
+        &PageView::as_sent(Format::Text, b"a 1\nb 2\n"),
         Duration::ZERO,
         &env.metrics,
     );

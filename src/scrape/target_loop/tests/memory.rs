@@ -49,9 +49,11 @@ fn exemplars_are_left_out_while_memory_runs_short() {
     for (shared, expected) in [(shared(), 1), (short_of(Relief::Extras), 0)] {
         let mut harness = Harness::sharing(|_| {}, shared);
         let at = harness.time();
-        let outcome = harness
-            .target
-            .page(at, Format::OpenMetrics, page.as_bytes(), Duration::ZERO);
+        let outcome = harness.target.page(
+            at,
+            &PageView::as_sent(Format::OpenMetrics, page.as_bytes()),
+            Duration::ZERO,
+        );
         let side = outcome.blocks[0].side.as_ref();
         assert_eq!(side.map_or(0, |side| side.exemplars.len()), expected);
         let shed = harness.target.memory().counted(Relief::Extras);

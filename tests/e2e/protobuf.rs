@@ -1,0 +1,277 @@
+//! Targets that speak protobuf, scraped by the real program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::support::agent::{Agent, Kind};
+use super::support::http::{HttpServer, Reply, Request};
+use super::support::receiver::{Books, Receiver, label};
+use super::support::target::TEXT;
+use super::support::{config, wait};
+
+#[allow(dead_code, reason = "the whole definition is there for all tests")]
+#[path = "../../src/exposition/proto/testing.rs"]
+mod messages;
+
+use messages::{
+    Bucket, BucketSpan, COUNTER, Counter, GAUGE, GAUGE_HISTOGRAM, Gauge, HISTOGRAM, Histogram,
+    Metric, MetricFamily, Quantile, SUMMARY, Summary, delimited, family, labels,
+};
+
+const PROTOBUF: &str = "application/vnd.google.protobuf; \
+                        proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
+/// What is asked with the default formats when native histograms are wanted, as Prometheus asks.
+const ACCEPT: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+    encoding=delimited;q=0.6,\
+    application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+    application/openmetrics-text;version=0.0.1;q=0.4,\
+    text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
+fn job(name: &str, target: &HttpServer, more: &str) -> String {
+    let address = target.address();
+    format!(
+        "- job_name: {name}\n  scrape_interval: 500ms\n{more}  static_configs: [{{targets: ['{address}'], labels: {{instance: one}}}}]\n"
+    )
+}
+
+fn bucket(upper_bound: f64, cumulative_count: u64) -> Bucket {
+    Bucket {
+        upper_bound,
+        cumulative_count,
+        ..Bucket::default()
+    }
+}
+
+fn classic() -> Histogram {
+    Histogram {
+        sample_count: 5,
+        sample_sum: 7.25,
+        bucket: vec![bucket(0.5, 2), bucket(1.0, 3)],
+        ..Histogram::default()
+    }
+}
+
+fn plain_families() -> Vec<MetricFamily> {
+    let counter = Metric {
+        label: labels(&[("path", "/a\"b\\c\n")]),
+        counter: Some(Counter {
+            value: 12.0,
+            ..Counter::default()
+        }),
+        ..Metric::default()
+    };
+    let gauge = |timestamp_ms| Metric {
+        gauge: Some(Gauge { value: f64::NAN }),
+        timestamp_ms,
+        ..Metric::default()
+    };
+    let summary = Metric {
+        summary: Some(Summary {
+            sample_count: 3,
+            sample_sum: 0.125,
+            quantile: vec![Quantile {
+                quantile: 0.5,
+                value: 0.25,
+            }],
+            start_timestamp: None,
+        }),
+        ..Metric::default()
+    };
+    let histogram = Metric {
+        label: labels(&[("zone", "a")]),
+        histogram: Some(classic()),
+        ..Metric::default()
+    };
+    vec![
+        family("requests_total", COUNTER, vec![counter]),
+        family("level", GAUGE, vec![gauge(0)]),
+        family("duration", SUMMARY, vec![summary]),
+        family("size", HISTOGRAM, vec![histogram]),
+    ]
+}
+
+/// The same in text.
+const PLAIN_TEXT: &str = "# HELP requests_total About requests_total.\n\
+    # TYPE requests_total counter\n\
+    requests_total{path=\"/a\\\"b\\\\c\\n\"} 12\n\
+    # TYPE level gauge\nlevel NaN\n\
+    # TYPE duration summary\n\
+    duration{quantile=\"0.5\"} 0.25\nduration_sum 0.125\nduration_count 3\n\
+    # TYPE size histogram\n\
+    size_bucket{zone=\"a\",le=\"0.5\"} 2\n\
+    size_bucket{zone=\"a\",le=\"1\"} 3\n\
+    size_bucket{zone=\"a\",le=\"+Inf\"} 5\n\
+    size_sum{zone=\"a\"} 7.25\nsize_count{zone=\"a\"} 5\n";
+
+/// Values by labels, without the job, of what a job exposed: the last one of each series.
+fn exposed(books: &Books, job: &str) -> BTreeMap<Vec<(String, String)>, u64> {
+    let own = books.series.iter().filter(|(labels, _)| {
+        label(labels, "job") == job && !label(labels, "__name__").starts_with("scrape_duration")
+    });
+    let rows = own.filter_map(|(labels, points)| {
+        let labels = labels.iter().filter(|(name, _)| name != "job");
+        Some((labels.cloned().collect(), points.last()?.bits))
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_page_in_protobuf_gives_what_the_same_page_gives_in_text() {
+    let body = delimited(&plain_families());
+    let protobuf = HttpServer::start(move |_: &Request| Reply::ok(PROTOBUF, body.clone()));
+    let text = HttpServer::start(|_: &Request| Reply::ok(TEXT, PLAIN_TEXT));
+    let receiver = Receiver::start();
+    let jobs = [
+        job(
+            "protobuf",
+            &protobuf,
+            "  scrape_protocols: [PrometheusProto]\n",
+        ),
+        job("text", &text, ""),
+    ];
+    let mut agent = Agent::of(Kind::Narthex, &config(&receiver.url(), &jobs));
+    agent.start();
+    let settled = |job: &str| {
+        receiver.until(&format!("two scrapes of {job}"), wait::LONG, |books| {
+            let mut found = books.named("size_count");
+            let twice =
+                found.any(|(labels, points)| label(labels, "job") == job && points.len() >= 2);
+            twice.then(|| exposed(books, job))
+        })
+    };
+    let (protobuf, text) = (settled("protobuf"), settled("text"));
+    assert_eq!(protobuf, text);
+    assert!(protobuf.len() >= 10, "{protobuf:?}");
+    receiver.assert_clean();
+}
+
+#[test]
+fn native_histograms_are_asked_for_first_and_leave_the_rest_as_it_is() {
+    let native = |is_float: bool| {
+        let mut own = Histogram {
+            sample_sum: 3.5,
+            schema: 3,
+            zero_threshold: 0.001,
+            positive_span: vec![BucketSpan {
+                offset: 1,
+                length: 2,
+            }],
+            bucket: vec![bucket(1.0, 1)],
+            ..Histogram::default()
+        };
+        if is_float {
+            own.sample_count_float = 3.5;
+            own.positive_count = vec![1.5, 2.0];
+        } else {
+            own.sample_count = 3;
+            own.positive_delta = vec![1, 1];
+        }
+        let metric = Metric {
+            histogram: Some(own),
+            ..Metric::default()
+        };
+        vec![metric]
+    };
+    let mut families = plain_families();
+    families.push(family("latency", HISTOGRAM, native(false)));
+    families.push(family("queue", GAUGE_HISTOGRAM, native(true)));
+    let body = Arc::new(delimited(&families));
+    let target = HttpServer::start(move |_: &Request| Reply::ok(PROTOBUF, body.to_vec()));
+    let receiver = Receiver::start();
+    let jobs = [
+        job("native", &target, "  scrape_native_histograms: true\n"),
+        job("classic", &target, ""),
+    ];
+    let mut agent = Agent::of(Kind::Narthex, &config(&receiver.url(), &jobs));
+    agent.start();
+    let scraped = |job: &str| {
+        receiver.until(&format!("a scrape of {job}"), wait::LONG, |books| {
+            let samples = books.last("scrape_samples_scraped", ("job", job))?;
+            Some((samples, exposed(books, job)))
+        })
+    };
+    let name = |own: &[(String, String)]| {
+        let mut own = own.iter().filter(|(name, _)| name == "__name__");
+        own.next()
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
+    let (samples, series) = scraped("native");
+    // Ten series without native histograms, and two with.
+    assert_eq!(samples, 12.0);
+    assert!(
+        !series
+            .keys()
+            .any(|own| name(own).ends_with("latency_count"))
+    );
+    let (samples, series) = scraped("classic");
+    assert_eq!(samples, 18.0, "four series of each in their place");
+    for wanted in [
+        "latency_bucket",
+        "latency_sum",
+        "latency_count",
+        "queue_bucket",
+    ] {
+        assert!(series.keys().any(|own| name(own) == wanted), "{wanted}");
+    }
+    let requests = target.requests();
+    let accepted: Vec<_> = requests
+        .iter()
+        .filter_map(|own| own.header("accept"))
+        .collect();
+    assert!(accepted.contains(&ACCEPT), "{accepted:?}");
+    assert!(accepted.iter().any(|accept| !accept.contains("protobuf")));
+    receiver.assert_clean();
+}
+
+#[test]
+fn a_broken_page_and_one_over_the_limit_of_buckets_are_down_with_a_reason() {
+    let broken = HttpServer::start(|_: &Request| Reply::ok(PROTOBUF, vec![9, 10, 200]));
+    let own = Histogram {
+        sample_count: 2,
+        schema: 0,
+        positive_span: vec![
+            BucketSpan {
+                offset: -900,
+                length: 1,
+            },
+            BucketSpan {
+                offset: 1800,
+                length: 1,
+            },
+        ],
+        positive_delta: vec![1, 0],
+        ..Histogram::default()
+    };
+    let metric = Metric {
+        histogram: Some(own),
+        ..Metric::default()
+    };
+    let body = delimited(&[family("far", HISTOGRAM, vec![metric])]);
+    let far = HttpServer::start(move |_: &Request| Reply::ok(PROTOBUF, body.clone()));
+    let receiver = Receiver::start();
+    let limit = "  scrape_native_histograms: true\n  native_histogram_bucket_limit: 1\n";
+    let jobs = [job("broken", &broken, ""), job("far", &far, limit)];
+    let mut agent = Agent::of(Kind::Narthex, &config(&receiver.url(), &jobs));
+    agent.start();
+    for name in ["broken", "far"] {
+        receiver.until(&format!("{name} to be down"), wait::LONG, |books| {
+            (books.last("up", ("job", name))? == 0.0).then_some(())
+        });
+    }
+    let status = agent.get("/api/v1/targets").body;
+    assert!(
+        status.contains("protobuf: a metric family at byte 0 has a wrong length"),
+        "{status}"
+    );
+    assert!(
+        status.contains("histogram bucket limit exceeded"),
+        "{status}"
+    );
+    let counted = agent.metric(
+        "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+        "",
+    );
+    assert!(counted >= Some(1.0), "{counted:?}");
+}
