@@ -1,7 +1,5 @@
 //! The same content in text and in protobuf gives the same samples.
 
-use std::fmt::Write;
-
 use super::histograms::{CUSTOM, histograms};
 use super::*;
 use crate::exposition::proto_messages::{self as pb, MetricFamily, family};
