@@ -17,6 +17,7 @@ use self::cursor::Cursor;
 use self::layout::Layout;
 use super::outgoing::Sent;
 use super::piece::Piece;
+use crate::model::series::Encoded;
 use crate::wire::compress::SnappyBody;
 use crate::wire::remote_write_v1 as v1;
 
@@ -81,7 +82,7 @@ struct Round<'r, 'a> {
 /// The own labels of a series.
 #[derive(Clone, Copy)]
 struct Series<'a> {
-    own: &'a [u8],
+    own: &'a Encoded<'a>,
     /// Shared labels of the names that the pattern of the own ones was made for, if it was.
     model: Option<&'a v1::SharedLabels>,
 }
@@ -188,15 +189,14 @@ impl RequestBuilder {
             return Ok(());
         };
         let model = item.outgoing.shared();
-        for index in 0..chunk.len() {
-            let own = chunk.encoded(index);
+        for (index, own) in chunk.all_encoded().enumerate() {
             let model = self.pattern.set(own, model).then_some(model);
-            let series = Series { own, model };
+            let series = Series { own: &own, model };
             for part in layout.parts(stack) {
                 let run = &runs[part.list as usize];
                 let slot = part.first_slot + index as u32;
                 if run.piece.slots.contains(&slot) {
-                    self.write_entry(round, run, slot, series);
+                    self.write_entry(round, run, slot, &series);
                     self.body.advance()?;
                 }
             }
@@ -211,7 +211,7 @@ impl RequestBuilder {
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
         slot: u32,
-        series: Series<'_>,
+        series: &Series<'_>,
     ) {
         let (rules, counts) = (round.rules, &mut *round.counts);
         let cursors = &mut round.cursors[run.cursors.clone()];
@@ -227,7 +227,7 @@ impl RequestBuilder {
             Sent::AsIs(shared) if model.is_some_and(|model| model.has_names_of(shared)) => {
                 self.pattern.append(out, shared);
             }
-            Sent::AsIs(shared) => v1::append_labels(out, own, shared),
+            Sent::AsIs(shared) => v1::append_labels(out, **own, shared),
         }
         let before = counts.samples;
         for cursor in cursors.iter_mut() {

@@ -15,7 +15,7 @@ use super::{Counts, Rules};
 use crate::bytes::varint;
 use crate::limits;
 use crate::model::exemplar::Exemplar;
-use crate::model::series::SeriesChunk;
+use crate::model::series::{Encoded, SeriesChunk};
 use crate::model::value::is_absent;
 use crate::remote::outgoing::OutgoingLabels;
 use crate::remote::piece::Piece;
@@ -213,10 +213,10 @@ impl<'a> Group<'a, '_> {
         if let Some(family) = chunk.family() {
             v2::append_metadata(&mut page.metadata, &mut page.symbols, family);
         }
-        for index in 0..chunk.len() {
+        for (index, own) in chunk.all_encoded().enumerate() {
             let mut known = false;
             for segment in segments {
-                self.write_series(page, segment, (chunk, index), &mut known);
+                self.write_series(page, segment, (own, index), &mut known);
                 page.body.advance()?;
             }
         }
@@ -234,7 +234,7 @@ impl<'a> Group<'a, '_> {
         &mut self,
         page: &mut Page,
         segment: &Segment,
-        (chunk, index): (&'a SeriesChunk, usize),
+        (own, index): (Encoded<'a>, usize),
         known: &mut bool,
     ) {
         let strand = &self.strands[segment.run as usize];
@@ -248,7 +248,7 @@ impl<'a> Group<'a, '_> {
         }
         let out = page.body.raw();
         let series = v2::begin_series(out);
-        match outgoing.labels(at, chunk, index) {
+        match outgoing.labels(at, own) {
             OutgoingLabels::Own(stored) => {
                 if !*known {
                     look_up(&mut self.own, &mut page.symbols, stored);
