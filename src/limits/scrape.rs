@@ -1,6 +1,7 @@
 //! Limits of scraping: pages, rows, targets, workers.
 
-/// Rows of a key chunk before a cut by content is considered: chunks cost about 150 bytes each.
+/// Rows of a key chunk before a cut by content is considered: a chunk costs about 400
+/// bytes beside its texts, with what the log keeps of it.
 pub const CHUNK_ROWS_MIN: usize = 16;
 
 /// Rows after which a key chunk is cut in any case: what one changed row may cost to rebuild.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use hashbrown::HashMap;
 
 use crate::model::labels::{Labels, LabelsBuilder};
-use crate::model::series::{SeriesChunk, SeriesList, encode_labels};
+use crate::model::series::{Encoded, SeriesChunk, SeriesList, encode_labels};
 use crate::relabel::apply::apply;
 use crate::relabel::rule::Rule;
 use crate::wire::remote_write_v1::{SharedLabels, append_labels};
@@ -42,9 +42,9 @@ enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutgoingLabels<'a> {
     /// To be laid over those of the target and the external ones.
-    Own(&'a [u8]),
+    Own(Encoded<'a>),
     /// All there are: a rule changed them.
-    Whole(&'a [u8]),
+    Whole(Encoded<'a>),
 }
 
 /// Results of the rules, one per slot.
@@ -69,10 +69,10 @@ impl Plan {
         }
     }
 
-    fn changed(&self, index: u32) -> &[u8] {
+    fn changed(&self, index: u32) -> Encoded<'_> {
         let index = index as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.fields[start as usize..self.ends[index] as usize]
+        Encoded::new(&self.fields[start as usize..self.ends[index] as usize])
     }
 }
 
@@ -82,7 +82,7 @@ pub enum Sent<'a> {
     /// Its own labels over shared ones.
     AsIs(&'a SharedLabels),
     /// These, which a rule changed, encoded as a chunk's are, over none.
-    Changed(&'a [u8], &'a SharedLabels),
+    Changed(Encoded<'a>, &'a SharedLabels),
     /// It is not sent: a rule dropped it.
     Dropped,
 }
@@ -107,7 +107,8 @@ impl Outgoing {
         } else {
             plan(list, external, rules)
         };
-        let stored: usize = list.chunks().iter().map(|chunk| chunk.size_bytes()).sum();
+        let chunks = list.chunks().iter().flat_map(|chunk| chunk.all_encoded());
+        let stored: usize = chunks.map(Encoded::len).sum();
         let own = stored / list.len().max(1) + OWN_LABELS_BYTES;
         let entry_bytes = ENTRY_BYTES + shared.encoded_len() + own;
         Outgoing {
@@ -131,18 +132,13 @@ impl Outgoing {
         self.plan.is_some()
     }
 
-    /// The labels of the series at `slot`, which is the one at `index` of `chunk`.
+    /// The labels of the series at `slot`, whose own ones these are.
     #[inline]
     #[must_use]
-    pub fn labels<'a>(
-        &'a self,
-        slot: usize,
-        chunk: &'a SeriesChunk,
-        index: usize,
-    ) -> OutgoingLabels<'a> {
+    pub fn labels<'a>(&'a self, slot: usize, own: Encoded<'a>) -> OutgoingLabels<'a> {
         match self.sent(slot) {
             Sent::Changed(labels, _) => OutgoingLabels::Whole(labels),
-            Sent::AsIs(_) | Sent::Dropped => OutgoingLabels::Own(chunk.encoded(index)),
+            Sent::AsIs(_) | Sent::Dropped => OutgoingLabels::Own(own),
         }
     }
 

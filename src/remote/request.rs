@@ -21,6 +21,7 @@ use self::layout::Layout;
 use super::outgoing::Sent;
 use super::piece::Piece;
 use crate::model::histogram::{CUSTOM_BUCKETS, NativeHistogram};
+use crate::model::series::Encoded;
 use crate::wire::compress::SnappyBody;
 use crate::wire::native_histogram::HistogramSample;
 use crate::wire::remote_write_v1 as v1;
@@ -120,7 +121,7 @@ struct Round<'r, 'a> {
 /// The own labels of a series.
 #[derive(Clone, Copy)]
 struct Series<'a> {
-    own: &'a [u8],
+    own: &'a Encoded<'a>,
     /// Shared labels of the names that the pattern of the own ones was made for, if it was.
     model: Option<&'a v1::SharedLabels>,
 }
@@ -227,15 +228,14 @@ impl RequestBuilder {
             return Ok(());
         };
         let model = item.outgoing.shared();
-        for index in 0..chunk.len() {
-            let own = chunk.encoded(index);
+        for (index, own) in chunk.all_encoded().enumerate() {
             let model = self.pattern.set(own, model).then_some(model);
-            let series = Series { own, model };
+            let series = Series { own: &own, model };
             for part in layout.parts(stack) {
                 let run = &runs[part.list as usize];
                 let slot = part.first_slot + index as u32;
                 if run.piece.slots.contains(&slot) {
-                    self.write_series(round, run, slot, series);
+                    self.write_series(round, run, slot, &series);
                     self.body.advance()?;
                 }
             }
@@ -250,7 +250,7 @@ impl RequestBuilder {
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
         slot: u32,
-        series: Series<'_>,
+        series: &Series<'_>,
     ) {
         if run.plain {
             let whole = Part::whole(&run.cursors);
@@ -267,7 +267,7 @@ impl RequestBuilder {
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
         slot: u32,
-        series: Series<'_>,
+        series: &Series<'_>,
     ) {
         let mut places = run.cursors.clone();
         while !places.is_empty() {
@@ -286,7 +286,7 @@ impl RequestBuilder {
         round: &mut Round<'_, '_>,
         run: &Run<'_>,
         slot: u32,
-        series: Series<'_>,
+        series: &Series<'_>,
         part: &Part,
     ) {
         let (rules, counts) = (round.rules, &mut *round.counts);
@@ -303,7 +303,7 @@ impl RequestBuilder {
             Sent::AsIs(shared) if model.is_some_and(|model| model.has_names_of(shared)) => {
                 self.pattern.append(out, shared);
             }
-            Sent::AsIs(shared) => v1::append_labels(out, own, shared),
+            Sent::AsIs(shared) => v1::append_labels(out, **own, shared),
         }
         let before = counts.all();
         for cursor in cursors.iter_mut() {

@@ -100,11 +100,12 @@ struct Line {
 
 fn start_lines(chunks: &[Arc<KeyChunk>]) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut labels = SeriesText::default();
+    let (mut labels, mut key) = (SeriesText::default(), Vec::new());
     for chunk in chunks {
-        for (index, row) in chunk.rows().iter().enumerate() {
+        for row in chunk.rows() {
+            row.put_key(&mut key);
             let is_line = row.kind == RowKind::Start;
-            if !is_line || parse_key(chunk.key(index), Format::OpenMetrics, &mut labels).is_err() {
+            if !is_line || parse_key(&key, Format::OpenMetrics, &mut labels).is_err() {
                 continue;
             }
             let name = name_of(&labels);
@@ -122,16 +123,17 @@ fn members(
     families: &HashSet<&str>,
 ) -> HashMap<u64, Vec<u32>, FixedState> {
     let mut members: HashMap<u64, Vec<u32>, FixedState> = HashMap::default();
-    let mut labels = SeriesText::default();
+    let (mut labels, mut key) = (SeriesText::default(), Vec::new());
     let mut first = 0;
     for chunk in chunks {
         let series = chunk.series();
         let family = series.family();
         if let Some(family) = family.filter(|own| counts(own.kind) && families.contains(&*own.name))
         {
-            for (index, slot) in chunk.slots().enumerate() {
+            for (row, slot) in chunk.rows().zip(chunk.slots()) {
+                row.put_key(&mut key);
                 let Some(slot) = slot else { continue };
-                if parse_key(chunk.key(index), Format::OpenMetrics, &mut labels).is_ok() {
+                if parse_key(&key, Format::OpenMetrics, &mut labels).is_ok() {
                     let slots = members.entry(group(&family.name, &labels)).or_default();
                     slots.push(small(first + slot));
                 }

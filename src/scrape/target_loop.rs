@@ -25,7 +25,7 @@ use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
 use crate::model::histogram::reduce::schema_of_factor;
 use crate::model::pressure::Relief;
-use crate::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
+use crate::model::series::{ChunkBuilder, Encoded, SeriesChunk, SeriesList, TargetIdentity};
 use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{ABSENT, STALE, is_stale};
@@ -327,7 +327,7 @@ impl TargetLoop {
         vanished.extend(missing_from(&replaced, &self.chunks));
         for (hash, encoded) in &vanished {
             if self.alive && self.past.explicit.was_seen(*hash) {
-                markers.push_encoded(encoded);
+                markers.push_encoded(Encoded::new(encoded));
             }
             self.past.exemplars.forget(*hash);
         }
@@ -381,9 +381,9 @@ impl TargetLoop {
     fn marker_values(&self) -> Vec<f64> {
         let mut values = Vec::new();
         for chunk in &self.chunks {
-            for (row, slot) in chunk.rows().iter().zip(chunk.slots()) {
+            for (kind, slot) in chunk.kinds().zip(chunk.slots()) {
                 let Some(slot) = slot else { continue };
-                let marked = row.kind == RowKind::Kept
+                let marked = kind == RowKind::Kept
                     && (self.past.explicit.is_empty()
                         || self
                             .past
@@ -435,11 +435,8 @@ fn missing_from(old: &[Arc<KeyChunk>], new: &[Arc<KeyChunk>]) -> Vec<(u64, Box<[
         return Vec::new();
     }
     let encoded = |chunks: &[Arc<KeyChunk>]| -> Vec<(u64, Box<[u8]>)> {
-        let all = chunks.iter().flat_map(|chunk| {
-            let series = chunk.series();
-            (0..series.len()).map(|slot| series.encoded(slot))
-        });
-        all.map(|bytes| (own_hash(bytes), bytes.into())).collect()
+        let all = chunks.iter().flat_map(|chunk| chunk.series().all_encoded());
+        all.map(|own| (own_hash(own), own.to_box())).collect()
     };
     let present: HashSet<u64, FixedState> = encoded(new).iter().map(|(hash, _)| *hash).collect();
     let mut missing = encoded(old);

@@ -13,6 +13,7 @@ use crate::bytes::varint;
 use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
 use crate::model::metadata::Family;
+use crate::model::series::Encoded;
 
 pub use self::pattern::Pattern;
 
@@ -325,12 +326,12 @@ fn stored<'a>(rest: &mut &'a [u8]) -> Option<Stored<'a>> {
 /// Appends the labels of a series: `own` as [`crate::model::series::SeriesChunk::encoded`] gives
 /// them, laid over the shared ones. Own labels win; an empty own value removes a target's label
 /// (an external label of that name then shows).
-pub fn append_labels(out: &mut Vec<u8>, own: &[u8], shared: &SharedLabels) {
-    let mut rest = own;
+pub fn append_labels(out: &mut Vec<u8>, mut own: Encoded<'_>, shared: &SharedLabels) {
     let mut next = 0;
     let mut copied = 0;
-    while let Some(name) = stored(&mut rest) {
-        let Some(value) = stored(&mut rest) else {
+    loop {
+        let piece = own.piece();
+        let (Some(name), Some(value)) = (stored(piece), stored(piece)) else {
             break;
         };
         while let Some(label) = shared.labels.get(next)

@@ -131,7 +131,7 @@ impl Log {
     }
 
     /// Appends a round of scrapes. Blocks are given away as the scrape side gives them.
-    fn round(&mut self, blocks: Vec<ScrapeBlock>) {
+    pub(crate) fn round(&mut self, blocks: Vec<ScrapeBlock>) {
         let pause = 15_000 / blocks.len() as u64;
         for block in blocks {
             self.opened.core.append(self.clock.mono(), block);

@@ -3,6 +3,7 @@
 mod counting;
 mod log;
 mod metadata;
+mod own;
 #[allow(dead_code, reason = "shared with the benches, which use all of it")]
 #[path = "../../benches/support/pages.rs"]
 mod pages;

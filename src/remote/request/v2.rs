@@ -17,7 +17,7 @@ use crate::bytes::varint;
 use crate::limits;
 use crate::model::block::{ScrapeBlock, SideTables};
 use crate::model::exemplar::Exemplar;
-use crate::model::series::SeriesChunk;
+use crate::model::series::{Encoded, SeriesChunk};
 use crate::model::value::is_absent;
 use crate::remote::outgoing::OutgoingLabels;
 use crate::remote::piece::Piece;
@@ -224,10 +224,10 @@ impl<'a> Group<'a, '_> {
         if let Some(family) = chunk.family() {
             v2::append_metadata(&mut page.metadata, &mut page.symbols, family);
         }
-        for index in 0..chunk.len() {
+        for (index, own) in chunk.all_encoded().enumerate() {
             let mut known = false;
             for segment in segments {
-                self.write_series(page, segment, (chunk, index), &mut known);
+                self.write_series(page, segment, (own, index), &mut known);
                 page.body.advance()?;
             }
         }
@@ -245,16 +245,16 @@ impl<'a> Group<'a, '_> {
         &mut self,
         page: &mut Page,
         segment: &Segment,
-        series: (&'a SeriesChunk, usize),
+        (own, index): (Encoded<'a>, usize),
         known: &mut bool,
     ) {
         let strand = &self.strands[segment.run as usize];
-        let slot = segment.first + series.1 as u32;
+        let slot = segment.first + index as u32;
         if strand.plain {
             let whole = Part::whole(&strand.cursors);
-            self.write_entry::<false>(page, strand, (slot, &whole), series, known);
+            self.write_entry::<false>(page, strand, (slot, &whole), own, known);
         } else {
-            self.write_parts(page, strand, slot, series, known);
+            self.write_parts(page, strand, slot, own, known);
         }
     }
 
@@ -265,7 +265,7 @@ impl<'a> Group<'a, '_> {
         page: &mut Page,
         strand: &Strand<'a>,
         slot: u32,
-        series: (&'a SeriesChunk, usize),
+        own: Encoded<'a>,
         known: &mut bool,
     ) {
         let mut places = strand.cursors.clone();
@@ -273,7 +273,7 @@ impl<'a> Group<'a, '_> {
             let kinds = self.cursors[places.clone()].iter();
             let part = Part::first(&places, kinds.map(|cursor| kind::of(cursor.block, slot)));
             places.start = part.places.end;
-            self.write_entry::<true>(page, strand, (slot, &part), series, known);
+            self.write_entry::<true>(page, strand, (slot, &part), own, known);
         }
     }
 
@@ -285,7 +285,7 @@ impl<'a> Group<'a, '_> {
         page: &mut Page,
         strand: &Strand<'a>,
         (slot, part): (u32, &Part),
-        (chunk, index): (&'a SeriesChunk, usize),
+        own: Encoded<'a>,
         known: &mut bool,
     ) {
         let at = slot as usize;
@@ -297,7 +297,7 @@ impl<'a> Group<'a, '_> {
         }
         let out = page.body.raw();
         let series = v2::begin_series(out);
-        match outgoing.labels(at, chunk, index) {
+        match outgoing.labels(at, own) {
             OutgoingLabels::Own(stored) => {
                 if !*known {
                     look_up(&mut self.own, &mut page.symbols, stored);

@@ -23,7 +23,7 @@ pub struct Interner(Arc<Mutex<Table>>);
 
 #[derive(Debug)]
 struct Table {
-    entries: HashTable<(u64, Weak<KeyChunk>)>,
+    entries: HashTable<Weak<KeyChunk>>,
     sweep_at: usize,
 }
 
@@ -42,21 +42,15 @@ impl Interner {
     pub fn intern(&self, chunk: KeyChunk) -> Arc<KeyChunk> {
         let hash = hash_of(&chunk);
         let mut table = self.0.lock();
-        let same = |(own, weak): &(u64, Weak<KeyChunk>)| {
-            *own == hash && weak.upgrade().is_some_and(|known| *known == chunk)
-        };
-        if let Some(known) = table
-            .entries
-            .find(hash, same)
-            .and_then(|(_, weak)| weak.upgrade())
-        {
+        let same = |weak: &Weak<KeyChunk>| weak.upgrade().is_some_and(|known| *known == chunk);
+        if let Some(known) = table.entries.find(hash, same).and_then(Weak::upgrade) {
             return known;
         }
         let chunk = Arc::new(chunk);
         table.sweep_if_due();
         table
             .entries
-            .insert_unique(hash, (hash, Arc::downgrade(&chunk)), |(own, _)| *own);
+            .insert_unique(hash, Arc::downgrade(&chunk), hash_of_entry);
         chunk
     }
 
@@ -67,7 +61,7 @@ impl Interner {
         table
             .entries
             .iter()
-            .filter(|(_, weak)| weak.strong_count() > 0)
+            .filter(|weak| weak.strong_count() > 0)
             .count()
     }
 }
@@ -79,23 +73,23 @@ impl Table {
         if self.entries.len() < self.sweep_at {
             return;
         }
-        self.entries.retain(|(_, weak)| weak.strong_count() > 0);
-        self.entries.shrink_to_fit(|(own, _)| *own);
+        self.entries.retain(|weak| weak.strong_count() > 0);
+        self.entries.shrink_to_fit(hash_of_entry);
         self.sweep_at = (self.entries.len() * 2).max(SWEEP_ENTRIES_MIN);
     }
 }
 
+/// Counted again whenever the table grows, which is rare, so that entries stay small. Nobody looks
+/// for a chunk that is gone: any place will do for it.
+fn hash_of_entry(entry: &Weak<KeyChunk>) -> u64 {
+    entry.upgrade().map_or(0, |chunk| hash_of(&chunk))
+}
+
 fn hash_of(chunk: &KeyChunk) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
-    for (index, row) in chunk.rows().iter().enumerate() {
-        hasher.write(chunk.expected(index));
-        hasher.write_u8(row.kind as u8);
-    }
+    hasher.write(chunk.bytes());
     // The same text may mean other series where metric relabelling looks at the target's labels.
-    let series = chunk.series();
-    for index in 0..series.len() {
-        hasher.write(series.encoded(index));
-    }
+    hasher.write(chunk.series().bytes());
     hasher.finish()
 }
 

@@ -11,5 +11,7 @@ pub mod entry;
 pub mod family;
 pub mod interner;
 pub mod rebuild;
+pub mod row;
 pub mod scan;
+pub mod seek;
 pub mod walk;

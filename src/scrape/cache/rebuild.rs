@@ -14,11 +14,12 @@ use super::chunk::{KeyChunk, KeyChunkBuilder, RowKind};
 use super::entry::Entry;
 use super::family::FamilyReader;
 use super::interner::Interner;
+use super::seek::Seeker;
 use super::walk::RowAt;
 use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::metadata::{Family, MetricType};
-use crate::model::series::{ChunkBuilder, encode_labels};
+use crate::model::series::{ChunkBuilder, Encoded, encode_labels};
 use crate::scrape::row_labels::{RowError, RowLabels};
 
 /// A page's new shape.
@@ -61,9 +62,17 @@ pub struct Source<'a> {
 
 /// Hash of encoded own labels: equal exactly for the series of one target that are the same.
 #[must_use]
-pub fn own_hash(encoded: &[u8]) -> u64 {
+pub fn own_hash(encoded: Encoded<'_>) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
-    hasher.write(encoded);
+    for label in encoded.labels() {
+        hasher.write(label);
+    }
+    hasher.finish()
+}
+
+fn hash_of(text: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(text);
     hasher.finish()
 }
 
@@ -116,6 +125,7 @@ struct Composer<'a, 'l> {
     kinds: Vec<RowKind>,
     hashes: Vec<u64>,
     scratch: Vec<u8>,
+    seeker: Seeker<'a>,
 }
 
 impl<'a, 'l> Composer<'a, 'l> {
@@ -137,6 +147,7 @@ impl<'a, 'l> Composer<'a, 'l> {
             kinds: Vec::new(),
             hashes: Vec::new(),
             scratch: Vec::new(),
+            seeker: Seeker::default(),
         }
     }
 
@@ -144,9 +155,7 @@ impl<'a, 'l> Composer<'a, 'l> {
     fn keep_prefix(&mut self) {
         let (old, split) = (self.source.old, self.source.split);
         for chunk in &old[..split.chunk] {
-            let series = chunk.series();
-            self.seen
-                .extend((0..series.len()).map(|slot| own_hash(series.encoded(slot))));
+            self.seen.extend(chunk.series().all_encoded().map(own_hash));
             self.out.push(Arc::clone(chunk));
         }
         if split.chunk > 0 {
@@ -155,10 +164,11 @@ impl<'a, 'l> Composer<'a, 'l> {
         let Some(partial) = old.get(split.chunk) else {
             return;
         };
-        for (row, slot) in partial.slots().enumerate().take(split.row) {
-            self.place(partial.prelude(row), partial.key(row));
-            let kind = partial.rows()[row].kind;
-            self.keys.push(partial.prelude(row), partial.key(row), kind);
+        let mut key = Vec::new();
+        for (row, slot) in partial.rows().zip(partial.slots()).take(split.row) {
+            row.put_key(&mut key);
+            self.place(row.prelude(), &key);
+            self.keys.push(row.prelude(), &key, row.kind);
             if let Some(slot) = slot {
                 let encoded = partial.series().encoded(slot);
                 self.seen.insert(own_hash(encoded));
@@ -178,7 +188,7 @@ impl<'a, 'l> Composer<'a, 'l> {
             return 0;
         };
         let chunk = &self.source.old[number];
-        let rows = chunk.rows().len();
+        let rows = chunk.len();
         let whole = entries.len() >= rows
             && entries[..rows].iter().enumerate().all(|(row, entry)| {
                 entry.prelude.is_none() && entry.old == Some(RowAt { chunk: number, row })
@@ -187,10 +197,10 @@ impl<'a, 'l> Composer<'a, 'l> {
             return 0;
         }
         let mut hashes = Vec::with_capacity(rows);
-        for (row, slot) in chunk.rows().iter().zip(chunk.slots()) {
+        for (kind, slot) in chunk.kinds().zip(chunk.slots()) {
             let hash = slot.map_or(0, |slot| own_hash(chunk.series().encoded(slot)));
             let repeated = self.seen.contains(&hash) || hashes.contains(&hash);
-            let expected = match row.kind {
+            let expected = match kind {
                 RowKind::Dropped | RowKind::Start => true,
                 RowKind::Kept => !repeated,
                 RowKind::Duplicate => repeated,
@@ -201,7 +211,7 @@ impl<'a, 'l> Composer<'a, 'l> {
             hashes.push(hash);
         }
         self.flush();
-        self.kinds.extend(chunk.rows().iter().map(|row| row.kind));
+        self.kinds.extend(chunk.kinds());
         self.seen
             .extend(hashes.iter().copied().filter(|hash| *hash != 0));
         self.hashes.append(&mut hashes);
@@ -212,12 +222,19 @@ impl<'a, 'l> Composer<'a, 'l> {
 
     fn add(&mut self, entry: &Entry) -> Result<(), RowError> {
         let source = self.source;
+        let mut seeker = std::mem::take(&mut self.seeker);
         let (mut prelude, mut key) = (&[][..], &source.page[entry.key.clone()]);
         let mut slotless = None;
         if let Some(old) = entry.old {
-            let chunk = &source.old[old.chunk];
-            (prelude, key) = (chunk.prelude(old.row), chunk.key(old.row));
-            slotless = self.copy_series(chunk, old.row);
+            slotless = Some(RowKind::Dropped);
+            self.scratch.clear();
+            if let Some(found) = seeker.seek(source.old, old) {
+                (prelude, key) = (found.row.prelude(), found.key);
+                slotless = found.slot.is_none().then_some(found.row.kind);
+                let series = source.old[old.chunk].series();
+                let labels = found.slot.map(|slot| series.encoded(slot));
+                labels.unwrap_or_default().put(&mut self.scratch);
+            }
         }
         if let Some(range) = &entry.prelude {
             prelude = &source.page[range.clone()];
@@ -228,17 +245,8 @@ impl<'a, 'l> Composer<'a, 'l> {
         self.place(prelude, key);
         let kind = self.settle(slotless);
         self.keys.push(prelude, key, kind);
+        self.seeker = seeker;
         Ok(())
-    }
-
-    /// Leaves the own labels of an old row in the scratch buffer, or says why it has none.
-    fn copy_series(&mut self, chunk: &KeyChunk, row: usize) -> Option<RowKind> {
-        self.scratch.clear();
-        let Some(slot) = chunk.slots().nth(row).flatten() else {
-            return Some(chunk.rows()[row].kind);
-        };
-        self.scratch.extend_from_slice(chunk.series().encoded(slot));
-        None
     }
 
     /// Leaves the own labels of a new row in the scratch buffer, or says why it has none.
@@ -265,9 +273,10 @@ impl<'a, 'l> Composer<'a, 'l> {
             self.hashes.push(0);
             return kind;
         }
-        let hash = own_hash(&self.scratch);
+        let encoded = Encoded::new(&self.scratch);
+        let hash = own_hash(encoded);
         let first = self.seen.insert(hash);
-        self.series.push_encoded(&self.scratch);
+        self.series.push_encoded(encoded);
         let kind = if first {
             RowKind::Kept
         } else {
@@ -294,7 +303,7 @@ impl<'a, 'l> Composer<'a, 'l> {
         let rows = self.keys.len();
         rows >= limits::CHUNK_ROWS_MAX
             || (rows >= limits::CHUNK_ROWS_MIN
-                && own_hash(key).is_multiple_of(limits::CHUNK_CUT_MODULUS))
+                && hash_of(key).is_multiple_of(limits::CHUNK_CUT_MODULUS))
     }
 
     fn bad_row(&self, error: RowError) -> BadRow {
@@ -330,7 +339,8 @@ impl<'a, 'l> Composer<'a, 'l> {
             .enumerate()
             .skip(self.source.split.chunk)
         {
-            for (row, slot) in chunk.slots().enumerate() {
+            let rows = chunk.kinds().zip(chunk.slots());
+            for (row, (kind, slot)) in rows.enumerate() {
                 let at = RowAt { chunk: number, row };
                 let Some(slot) = slot else { continue };
                 if at < self.source.split || found.contains(&(number, row)) {
@@ -338,8 +348,8 @@ impl<'a, 'l> Composer<'a, 'l> {
                 }
                 let encoded = chunk.series().encoded(slot);
                 let hash = own_hash(encoded);
-                if chunk.rows()[row].kind == RowKind::Kept && !self.seen.contains(&hash) {
-                    vanished.push((hash, encoded.into()));
+                if kind == RowKind::Kept && !self.seen.contains(&hash) {
+                    vanished.push((hash, encoded.to_box()));
                 }
             }
         }

@@ -85,8 +85,9 @@ impl Scan<'_> {
         if let Some(old) = old {
             self.at.next = old.next(chunks);
         }
-        let same_prelude = old
-            .is_some_and(|old| chunks[old.chunk].prelude(old.row) == &self.page[prelude.clone()]);
+        let known = old.and_then(|old| chunks[old.chunk].row(old.row));
+        let same_prelude =
+            known.is_some_and(|known| *known.prelude() == self.page[prelude.clone()]);
         let prelude = (!same_prelude).then_some(prelude);
         Entry {
             old,
@@ -118,32 +119,42 @@ impl Rows for Collect<'_, '_> {
 
 /// Old rows by their text, from the first difference on.
 struct Index {
-    rows: HashTable<RowAt>,
+    rows: HashTable<(u64, RowAt)>,
+    /// The text of a row that may be the one.
+    key: Vec<u8>,
 }
 
 impl Index {
     fn new(chunks: &[Arc<KeyChunk>], from: RowAt) -> Index {
-        let remaining = chunks
-            .iter()
-            .skip(from.chunk)
-            .map(|chunk| chunk.rows().len())
-            .sum();
-        let mut rows = HashTable::with_capacity(remaining);
-        let mut at = from;
-        while at.chunk < chunks.len() {
-            let hash = |at: &RowAt| hash_of(chunks[at.chunk].key(at.row));
-            rows.insert_unique(hash(&at), at, hash);
-            at = at.next(chunks);
+        let remaining = chunks.iter().skip(from.chunk).map(|chunk| chunk.len());
+        let mut rows = HashTable::with_capacity(remaining.sum());
+        let mut key = Vec::new();
+        for (number, chunk) in chunks.iter().enumerate().skip(from.chunk) {
+            for (row, text) in chunk.rows().enumerate() {
+                text.put_key(&mut key);
+                let at = RowAt { chunk: number, row };
+                if at >= from {
+                    let hash = hash_of(&key);
+                    rows.insert_unique(hash, (hash, at), |(hash, _)| *hash);
+                }
+            }
         }
-        Index { rows }
+        Index { rows, key }
     }
 
     /// The old row with that text. Each is given out once: a text that stands twice on the page
     /// is two rows, paired in order as far as the last page had as many.
     fn take(&mut self, chunks: &[Arc<KeyChunk>], key: &[u8]) -> Option<RowAt> {
-        let same = |at: &RowAt| chunks[at.chunk].key(at.row) == key;
-        let entry = self.rows.find_entry(hash_of(key), same).ok()?;
-        Some(entry.remove().0)
+        let hash = hash_of(key);
+        let (old, rows) = (&mut self.key, &mut self.rows);
+        let same = |(own, at): &(u64, RowAt)| {
+            *own == hash && {
+                chunks[at.chunk].copy_key(at.row, old);
+                old == key
+            }
+        };
+        let entry = rows.find_entry(hash, same).ok()?;
+        Some(entry.remove().0.1)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The fast walk: a page compared with what the target showed last time.
 //!
 //! At the cursor the expected bytes (comment lines and series text) are compared directly; on a
-//! match only the value is parsed. The walk ends at the first byte that differs. It never decides
+//! match only the value is parsed. What a series text shares with the one before is compared with
+//! that on the page itself. The walk ends at the first byte that differs. It never decides
 //! anything: what it accepts is exactly what the full parser accepts, and the values go straight
 //! into their slots.
 
 use std::sync::Arc;
 
 use super::chunk::{KeyChunk, RowKind};
+use super::row::Row;
 use crate::exposition::line::{LineParser, Tail};
 
 /// A row of the last page: chunk and row in it.
@@ -26,7 +28,7 @@ impl RowAt {
         let row = self.row + 1;
         if chunks
             .get(self.chunk)
-            .is_some_and(|chunk| row < chunk.rows().len())
+            .is_some_and(|chunk| row < chunk.len())
         {
             RowAt {
                 chunk: self.chunk,
@@ -65,25 +67,32 @@ pub fn walk(
     rows: &mut impl Rows,
 ) -> WalkEnd {
     let WalkEnd { mut used, mut next } = from;
+    let mut before = Vec::new();
     while let Some(chunk) = chunks.get(next.chunk) {
-        let row_count = chunk.rows().len();
-        while next.row < row_count {
-            let expected = chunk.expected(next.row);
+        let mut expected = chunk.rows();
+        let mut last: &[u8] = &[];
+        if next.row > 0 {
+            // The page may show another row before this one by now.
+            chunk.copy_key(next.row - 1, &mut before);
+            last = &before;
+            expected.nth(next.row - 1);
+        }
+        for row in expected {
             let rest = &page[used..];
-            if !rest.starts_with(expected) {
+            if !shows(rest, &row, last) {
                 return WalkEnd { used, next };
             }
-            let key_length = chunk.key(next.row).len();
-            let key_start = expected.len() - key_length;
-            let Some((tail, length)) = parser.tail(&rest[key_start..], key_length) else {
+            let key = &rest[row.lead..];
+            let Some((tail, length)) = parser.tail(key, row.key_len()) else {
                 return WalkEnd { used, next };
             };
-            if key_start > 0 {
+            if row.lead > 0 {
                 let family = chunk.series().family();
-                parser.skip(key_start, family.map(|family| family.kind));
+                parser.skip(row.lead, family.map(|family| family.kind));
             }
-            rows.matched(next, chunk.rows()[next.row].kind, &tail);
-            used += key_start + length;
+            rows.matched(next, row.kind, &tail);
+            last = key;
+            used += row.lead + length;
             next.row += 1;
         }
         next = RowAt {
@@ -92,4 +101,14 @@ pub fn walk(
         };
     }
     WalkEnd { used, next }
+}
+
+/// Whether the page shows the row. `last` begins with the series text before it.
+#[inline]
+fn shows(page: &[u8], row: &Row<'_>, last: &[u8]) -> bool {
+    // What differs from row to row comes first, so that a difference is found at once.
+    let Some((shared, rest)) = page.split_at_checked(row.shared) else {
+        return false;
+    };
+    rest.starts_with(row.text) && (row.shared == 0 || last.starts_with(shared))
 }

@@ -4,27 +4,33 @@
 use crate::bytes::cursor::Cursor;
 use crate::bytes::varint;
 use crate::limits;
-use crate::model::series::{ChunkBuilder, SeriesChunk};
+use crate::model::series::{ChunkBuilder, Encoded, SeriesChunk};
 
 /// Appends the payload of a chunk definition. `family` is the local id of its family.
 pub fn put(out: &mut Vec<u8>, id: u32, family: Option<u32>, chunk: &SeriesChunk) {
     varint::write(out, id.into());
     varint::write(out, family.map_or(0, |family| u64::from(family) + 1));
     varint::write(out, chunk.len() as u64);
-    let series = || (0..chunk.len()).map(|index| chunk.encoded(index));
-    let total: usize = series().map(<[u8]>::len).sum();
+    let total: usize = chunk.all_encoded().map(Encoded::len).sum();
     varint::write(out, total as u64);
-    let mut last: &[u8] = &[];
-    for labels in series() {
-        let prefix = common(last.iter(), labels.iter());
-        let suffix = common(last[prefix..].iter().rev(), labels[prefix..].iter().rev());
-        let middle = &labels[prefix..labels.len() - suffix];
+    // The labels in one piece stand in the buffer while they are compared: it has the room, and a
+    // key block repeats many definitions.
+    let start = out.len();
+    chunk.all_encoded().for_each(|labels| labels.put(out));
+    let (mut last, mut own) = (start..start, start..start);
+    for labels in chunk.all_encoded() {
+        own = own.end..own.end + labels.len();
+        let (before, now) = (&out[last], &out[own.clone()]);
+        let prefix = common(before.iter(), now.iter());
+        let suffix = common(before[prefix..].iter().rev(), now[prefix..].iter().rev());
+        let middle = own.start + prefix..own.end - suffix;
         varint::write(out, prefix as u64);
         varint::write(out, suffix as u64);
         varint::write(out, middle.len() as u64);
-        out.extend_from_slice(middle);
-        last = labels;
+        out.extend_from_within(middle);
+        last = own.clone();
     }
+    out.drain(start..start + total);
 }
 
 fn common<'a>(one: impl Iterator<Item = &'a u8>, two: impl Iterator<Item = &'a u8>) -> usize {
@@ -68,7 +74,7 @@ pub fn take(payload: &[u8]) -> Option<Definition> {
         labels.extend_from_slice(&last[..prefix]);
         labels.extend_from_slice(middle);
         labels.extend_from_slice(&last[last.len() - suffix..]);
-        series.push_encoded(&labels);
+        series.push_encoded(Encoded::new(&labels));
         std::mem::swap(&mut last, &mut labels);
     }
     (used == total).then_some(Definition { id, family, series })

@@ -43,7 +43,7 @@ impl Digestible for SeriesChunk {
     type Key<'a> = ();
 
     fn digest(&self, seed: &Seed, (): ()) -> Digest {
-        seed.digest((self.family(), self.parts()))
+        seed.digest((self.family(), self.bytes()))
     }
 }
 

@@ -50,9 +50,7 @@ impl Interner {
 
     fn chunk_hash(&self, chunk: &SeriesChunk) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        for index in 0..chunk.len() {
-            hasher.write(chunk.encoded(index));
-        }
+        hasher.write(chunk.bytes());
         hasher.finish()
     }
 

@@ -27,6 +27,9 @@ pub struct Place {
 /// Offsets are remembered in units of so many bytes.
 const UNIT: u64 = 1024;
 
+/// Definitions for which a table makes room at least.
+const ROOM_MIN: usize = 16;
+
 /// Not written yet.
 const NOWHERE: u32 = u32::MAX;
 
@@ -201,6 +204,7 @@ impl<T: Digestible> Table<T> {
             self.definitions[slot as usize] = definition;
             slot
         } else {
+            self.make_room();
             self.definitions.push(definition);
             narrow(self.definitions.len() as u64 - 1)
         };
@@ -208,6 +212,15 @@ impl<T: Digestible> Table<T> {
         let hash = |slot: &u32| definitions[*slot as usize].digest[0];
         self.by_contents.insert_unique(digest[0], slot, hash);
         slot
+    }
+
+    /// Grows by an eighth where a vector would double: with many definitions half of that would be
+    /// memory for nothing, and a large block grows without being copied.
+    fn make_room(&mut self) {
+        if self.definitions.len() == self.definitions.capacity() {
+            let more = (self.definitions.len() / 8).max(ROOM_MIN);
+            self.definitions.reserve_exact(more);
+        }
     }
 
     /// Lets go of definitions that nobody holds any more; returns their ids in ascending order.

@@ -2,6 +2,7 @@
 //! and where the fields of a target's shared labels go between them.
 
 use super::{SharedLabels, append_stored, stored};
+use crate::model::series::Encoded;
 
 /// A place for shared labels.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +28,13 @@ impl Pattern {
     /// its own, or an own value is empty: then it takes the values to tell what is sent
     /// ([`super::append_labels`]).
     #[must_use]
-    pub fn set(&mut self, own: &[u8], shared: &SharedLabels) -> bool {
+    pub fn set(&mut self, mut own: Encoded<'_>, shared: &SharedLabels) -> bool {
         self.own.clear();
         self.seams.clear();
-        let (mut rest, mut next, mut placed) = (own, 0, 0);
-        while let Some(name) = stored(&mut rest) {
-            let Some(value) = stored(&mut rest) else {
+        let (mut next, mut placed) = (0, 0);
+        loop {
+            let piece = own.piece();
+            let (Some(name), Some(value)) = (stored(piece), stored(piece)) else {
                 break;
             };
             while let Some(label) = shared.labels.get(next) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::metadata::MetricType;
-use crate::model::series::ChunkBuilder;
+use crate::model::series::{ChunkBuilder, Encoded};
 use crate::wire::prompb;
 use proptest::prelude::*;
 use prost::Message;
@@ -131,7 +131,7 @@ proptest! {
     fn damaged_own_labels_end_the_labels_only(own: Vec<u8>) {
         let mut out = Vec::new();
         let shared = SharedLabels::new(&Labels::from_pairs([("job", "j")]), &Labels::default());
-        append_labels(&mut out, &own, &shared);
+        append_labels(&mut out, Encoded::new(&own), &shared);
         prop_assert!(out.windows(3).any(|bytes| bytes == b"\x12\x01j"));
     }
 }

@@ -8,6 +8,7 @@ use super::symbols::Symbols;
 use super::{TAG_1_BYTES, close, open};
 use crate::bytes::varint;
 use crate::model::labels::Labels;
+use crate::model::series::Encoded;
 
 /// A name that is compared often: mostly the first eight bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,16 +89,19 @@ fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(text)
 }
 
+/// Takes the next label off stored ones.
+#[inline]
+fn label<'a>(stored: &mut Encoded<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let piece = stored.piece();
+    Some((text(piece)?, text(piece)?))
+}
+
 /// Replaces `own` by the labels of `stored`, as [`crate::model::series::SeriesChunk::encoded`] gives
 /// them. What stands in `own` saves look-ups: neighbours have the same names and often values.
 /// It must be of the same table. Ends early on bytes that no chunk holds.
-pub fn look_up<'a>(own: &mut Vec<OwnLabel<'a>>, symbols: &mut Symbols, stored: &'a [u8]) {
-    let mut rest = stored;
+pub fn look_up<'a>(own: &mut Vec<OwnLabel<'a>>, symbols: &mut Symbols, mut stored: Encoded<'a>) {
     let mut count = 0;
-    while let Some(name) = text(&mut rest) {
-        let Some(value) = text(&mut rest) else {
-            break;
-        };
+    while let Some((name, value)) = label(&mut stored) {
         let before = own.get(count).copied();
         let before = before.filter(|before| before.name.text == name);
         let same = before.filter(|before| before.value == value);

@@ -7,7 +7,7 @@ use super::labels::{append_labels, look_up, share};
 use super::*;
 use crate::model::labels::Labels;
 use crate::model::metadata::MetricType;
-use crate::model::series::ChunkBuilder;
+use crate::model::series::{ChunkBuilder, Encoded};
 use crate::model::value::STALE;
 use crate::wire::prompb_v2::{self, Request};
 
@@ -178,7 +178,7 @@ proptest! {
         let target = Labels::from_pairs([("job", "j")]);
         let external = Labels::default();
         share(&mut shared, &mut symbols, &target, &external);
-        look_up(&mut own, &mut symbols, &stored);
+        look_up(&mut own, &mut symbols, Encoded::new(&stored));
         append_labels(&mut out, &own, &shared);
         prop_assert!(out.len() >= 4);
     }

@@ -6,13 +6,17 @@
 //! label wins over a target label of the same name, and an own label with an empty value removes
 //! it (that is how `honor_labels` and metric relabelling that touches target labels are stored).
 //!
-//! Chunk bytes, per series: `(varint name length, name, varint value length, value)*`, sorted by
-//! name. Nothing here checks label limits; whoever builds a chunk has done that.
+//! Nothing here checks label limits; whoever builds a chunk has done that.
+
+mod chunk;
+mod dictionary;
+mod encoded;
 
 use std::sync::Arc;
 
+pub use self::chunk::{ChunkBuilder, SeriesChunk};
+pub use self::encoded::{Encoded, OwnLabels};
 use super::labels::Labels;
-use super::metadata::Family;
 use crate::bytes::varint;
 
 /// Identity of a target, fixed while the target lives; a change makes a new one.
@@ -27,123 +31,7 @@ pub struct TargetIdentity {
     pub labels: Labels,
 }
 
-/// Own labels of consecutive series of one family.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SeriesChunk {
-    family: Option<Arc<Family>>,
-    bytes: Box<[u8]>,
-    ends: Box<[u32]>,
-}
-
-impl SeriesChunk {
-    /// Number of series.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether the chunk holds no series.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// The family all series of this chunk belong to, if the page named one.
-    #[must_use]
-    pub fn family(&self) -> Option<&Arc<Family>> {
-        self.family.as_ref()
-    }
-
-    /// Own labels of the series at `index`, sorted by name; empty values mean "remove".
-    ///
-    /// # Panics
-    /// If `index` is not below [`SeriesChunk::len`].
-    #[must_use]
-    pub fn own_labels(&self, index: usize) -> OwnLabels<'_> {
-        OwnLabels {
-            rest: self.encoded(index),
-        }
-    }
-
-    /// The encoded own labels of the series at `index` (format in the module's header).
-    ///
-    /// # Panics
-    /// If `index` is not below [`SeriesChunk::len`].
-    #[must_use]
-    pub fn encoded(&self, index: usize) -> &[u8] {
-        let start = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1] as usize
-        };
-        &self.bytes[start..self.ends[index] as usize]
-    }
-
-    /// All encoded own labels one after another, and where each series' end.
-    #[must_use]
-    pub fn parts(&self) -> (&[u8], &[u32]) {
-        (&self.bytes, &self.ends)
-    }
-
-    /// Bytes of memory that the chunk holds.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len() + self.ends.len() * size_of::<u32>()
-    }
-}
-
-/// Collects series into a chunk.
-#[derive(Debug, Default)]
-pub struct ChunkBuilder {
-    bytes: Vec<u8>,
-    ends: Vec<u32>,
-}
-
-impl ChunkBuilder {
-    /// Adds a series whose own labels are given sorted by name.
-    pub fn push<'a>(&mut self, own_labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
-        encode_labels(&mut self.bytes, own_labels);
-        self.close_series();
-    }
-
-    /// Adds a series by the bytes that [`SeriesChunk::encoded`] of another chunk gave.
-    pub fn push_encoded(&mut self, encoded: &[u8]) {
-        self.bytes.extend_from_slice(encoded);
-        self.close_series();
-    }
-
-    fn close_series(&mut self) {
-        // A chunk is cut after at most a few hundred series, far below 4 GiB.
-        self.ends
-            .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
-    }
-
-    /// Number of series so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether nothing was pushed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Ends the chunk and leaves the builder empty.
-    pub fn finish(&mut self, family: Option<Arc<Family>>) -> SeriesChunk {
-        let chunk = SeriesChunk {
-            family,
-            bytes: self.bytes.as_slice().into(),
-            ends: self.ends.as_slice().into(),
-        };
-        self.bytes.clear();
-        self.ends.clear();
-        chunk
-    }
-}
-
-/// Appends labels, given sorted by name, in the format of the module's header.
+/// Appends labels, given sorted by name, in the format of [`Encoded`].
 pub fn encode_labels<'a>(
     out: &mut Vec<u8>,
     own_labels: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -153,33 +41,6 @@ pub fn encode_labels<'a>(
         out.extend_from_slice(name.as_bytes());
         varint::write(out, value.len() as u64);
         out.extend_from_slice(value.as_bytes());
-    }
-}
-
-/// Iterator over encoded labels. Ends early on bytes that no [`ChunkBuilder`] wrote.
-#[derive(Clone, Debug)]
-pub struct OwnLabels<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> OwnLabels<'a> {
-    fn text(&mut self) -> Option<&'a str> {
-        let (length, used) = varint::read(self.rest)?;
-        let end = used.checked_add(usize::try_from(length).ok()?)?;
-        let text = std::str::from_utf8(self.rest.get(used..end)?).ok()?;
-        self.rest = &self.rest[end..];
-        Some(text)
-    }
-}
-
-impl<'a> Iterator for OwnLabels<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<(&'a str, &'a str)> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        Some((self.text()?, self.text()?))
     }
 }
 
@@ -374,7 +235,7 @@ mod tests {
     #[test]
     fn damaged_bytes_end_the_iteration() {
         let mut builder = ChunkBuilder::default();
-        builder.push_encoded(&[200, 200, 1, b'a']);
+        builder.push_encoded(Encoded::new(&[200, 200, 1, b'a']));
         assert_eq!(builder.finish(None).own_labels(0).count(), 0);
     }
 }
