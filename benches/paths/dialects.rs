@@ -152,59 +152,44 @@ pub(crate) fn measure(bench: &mut Bench) {
     let pages: Vec<_> = (0..VERSIONS).map(page).collect();
     let texts: Vec<_> = pages.iter().map(|page| text(page)).collect();
     bench.group("one page in two dialects", &texts);
-    let as_bytes = texts.iter().map(|page| page.clone().into_bytes()).collect();
+    let as_bytes = texts.into_iter().map(String::into_bytes);
+    let texts: Vec<_> = as_bytes.collect();
     let plain = Histograms::default();
-    run(
-        bench,
-        "repeated scrape of text",
-        Dialect::Text(Format::Text),
-        as_bytes,
-        plain,
-    );
-    let bodies = pages.iter().map(|page| delimited(page)).collect();
+    let text = Dialect::Text(Format::Text);
+    run(bench, "repeated scrape of text", text, &texts, plain);
+    let bodies: Vec<_> = pages.iter().map(|page| delimited(page)).collect();
+    let protobuf = Dialect::Protobuf;
     run(
         bench,
         "repeated scrape of protobuf",
-        Dialect::Protobuf,
-        bodies,
+        protobuf,
+        &bodies,
         plain,
     );
     let custom = Histograms {
         to_custom: true,
         ..plain
     };
-    let as_bytes = texts.iter().map(|page| page.clone().into_bytes()).collect();
-    run(
-        bench,
-        "the same text, gathered",
-        Dialect::Text(Format::Text),
-        as_bytes,
-        custom,
-    );
+    run(bench, "the same text, gathered", text, &texts, custom);
     let natives = (0..VERSIONS).map(|version| {
         let all = families(HISTOGRAM, FAMILIES[2], |_, own| {
             own.histogram = Some(native(version));
         });
         delimited(&all)
     });
+    let natives: Vec<_> = natives.collect();
     let wanted = Histograms {
         native: true,
         ..plain
     };
-    run(
-        bench,
-        "native histograms",
-        Dialect::Protobuf,
-        natives.collect(),
-        wanted,
-    );
+    run(bench, "native histograms", protobuf, &natives, wanted);
 }
 
 fn run(
     bench: &mut Bench,
     path: &str,
     dialect: Dialect,
-    bodies: Vec<Vec<u8>>,
+    bodies: &[Vec<u8>],
     histograms: Histograms,
 ) {
     let mut target = Target::new(1, &job(""));

@@ -146,33 +146,35 @@ fn a_page_in_protobuf_gives_what_the_same_page_gives_in_text() {
     receiver.assert_clean();
 }
 
+/// One metric with a native histogram, and a classic bucket beside it.
+fn native(is_float: bool) -> Vec<Metric> {
+    let mut own = Histogram {
+        sample_sum: 3.5,
+        schema: 3,
+        zero_threshold: 0.001,
+        positive_span: vec![BucketSpan {
+            offset: 1,
+            length: 2,
+        }],
+        bucket: vec![bucket(1.0, 1)],
+        ..Histogram::default()
+    };
+    if is_float {
+        own.sample_count_float = 3.5;
+        own.positive_count = vec![1.5, 2.0];
+    } else {
+        own.sample_count = 3;
+        own.positive_delta = vec![1, 1];
+    }
+    let metric = Metric {
+        histogram: Some(own),
+        ..Metric::default()
+    };
+    vec![metric]
+}
+
 #[test]
 fn native_histograms_are_asked_for_first_and_leave_the_rest_as_it_is() {
-    let native = |is_float: bool| {
-        let mut own = Histogram {
-            sample_sum: 3.5,
-            schema: 3,
-            zero_threshold: 0.001,
-            positive_span: vec![BucketSpan {
-                offset: 1,
-                length: 2,
-            }],
-            bucket: vec![bucket(1.0, 1)],
-            ..Histogram::default()
-        };
-        if is_float {
-            own.sample_count_float = 3.5;
-            own.positive_count = vec![1.5, 2.0];
-        } else {
-            own.sample_count = 3;
-            own.positive_delta = vec![1, 1];
-        }
-        let metric = Metric {
-            histogram: Some(own),
-            ..Metric::default()
-        };
-        vec![metric]
-    };
     let mut families = plain_families();
     families.push(family("latency", HISTOGRAM, native(false)));
     families.push(family("queue", GAUGE_HISTOGRAM, native(true)));
