@@ -54,7 +54,7 @@ pub(super) fn enter(
 ) -> Result<(), String> {
     let outcome = match options.sandbox.mode {
         SandboxMode::Off => None,
-        _ => Some(sandbox::enter(folders(options, settings, stage))),
+        _ => Some(sandbox::enter(&folders(options, settings, stage))),
     };
     let off = Err(String::new());
     let halves = [
@@ -131,7 +131,7 @@ fn folders(options: &RunOptions, settings: &Settings, stage: Option<&Path>) -> F
             .iter()
             .for_each(|named| folders.add_read(named));
     }
-    folders.write.push(options.storage.path.clone());
+    folders.add_volume(&options.storage.path);
     folders.write.extend(stage.map(Path::to_owned));
     failure_logs(settings).for_each(|(_, path)| folders.add_write(path));
     folders

@@ -52,7 +52,7 @@ fn open(
     rights: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, RulesetError> {
     for path in paths {
-        // A folder that is not there cannot be opened up; a restart can once it is.
+        // Gone since it was found: then it stays closed.
         let Ok(opened) = PathFd::new(path) else {
             continue;
         };

@@ -8,6 +8,7 @@ mod filter;
 mod folders;
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -38,6 +39,27 @@ impl Folders {
         push(&mut self.write, around(file));
     }
 
+    /// Adds a folder that is written to. Where it lies on a disk of its own, the folder that the disk is
+    /// mounted in: one that is unplugged and comes back is another to the kernel.
+    pub fn add_volume(&mut self, folder: &Path) {
+        push(&mut self.write, folder.to_owned());
+        if let Some(place) = place_of_mount(folder) {
+            push(&mut self.write, place);
+        }
+    }
+
+    /// Those that are there, under their true names: what comes later stays closed.
+    fn found(&self) -> Folders {
+        let found = |list: &[PathBuf]| {
+            let paths = list.iter().filter_map(|path| path.canonicalize().ok());
+            paths.collect()
+        };
+        Folders {
+            read: found(&self.read),
+            write: found(&self.write),
+        }
+    }
+
     /// Whether a file can be read, whether or not it is there.
     fn show(&self, file: &Path) -> bool {
         below(&self.read, file) || below(&self.write, file)
@@ -47,8 +69,7 @@ impl Folders {
 fn below(roots: &[PathBuf], file: &Path) -> bool {
     let found = file.canonicalize().or_else(|_| around(file).canonicalize());
     let found = found.unwrap_or_else(|_| file.to_owned());
-    let mut roots = roots.iter();
-    roots.any(|root| found.starts_with(root.canonicalize().as_ref().unwrap_or(root)))
+    roots.iter().any(|root| found.starts_with(root))
 }
 
 fn push(list: &mut Vec<PathBuf>, path: PathBuf) {
@@ -66,6 +87,18 @@ fn around(file: &Path) -> PathBuf {
     }
 }
 
+/// The folder that the file system of `folder` is mounted in; none for that of the root, and for one
+/// that is mounted right there, as that would be everything.
+fn place_of_mount(folder: &Path) -> Option<PathBuf> {
+    let device = |path: &Path| Some(path.metadata().ok()?.dev());
+    let folder = folder.canonicalize().ok()?;
+    let own = device(&folder)?;
+    let place = folder
+        .ancestors()
+        .find(|above| device(above).is_some_and(|other| other != own))?;
+    (place != Path::new("/")).then(|| place.to_owned())
+}
+
 /// What came of entering the sandbox.
 #[derive(Debug)]
 pub struct Outcome {
@@ -77,7 +110,8 @@ pub struct Outcome {
 
 /// Enters the sandbox. One half that the kernel does not have does not keep the other from holding.
 #[must_use]
-pub fn enter(folders: Folders) -> Outcome {
+pub fn enter(folders: &Folders) -> Outcome {
+    let folders = folders.found();
     let closed = folders::close(&folders);
     if closed.is_ok() {
         // Entered once.

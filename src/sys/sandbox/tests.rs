@@ -83,6 +83,20 @@ fn no_process_and_no_code_comes_of_a_filtered_thread() {
 }
 
 #[test]
+fn what_a_disk_is_mounted_in_is_opened_but_never_the_root() {
+    // Shared memory is mounted in /dev, which is mounted in the root.
+    let memory = tempfile::tempdir_in("/dev/shm").expect("folder");
+    let mut folders = Folders::default();
+    folders.add_volume(memory.path());
+    assert_eq!(folders.write, [memory.path(), Path::new("/dev")]);
+    for path in ["/", "/proc/self", "/dev", "/usr/lib", "/not/there"] {
+        let mut folders = Folders::default();
+        folders.add_volume(Path::new(path));
+        assert_eq!(folders.write, [Path::new(path)]);
+    }
+}
+
+#[test]
 fn the_folders_of_a_name_and_of_what_it_leads_to_are_opened() {
     let root = tempfile::tempdir().expect("folder");
     let path = |name: &str| root.path().join(name);
@@ -94,6 +108,10 @@ fn the_folders_of_a_name_and_of_what_it_leads_to_are_opened() {
     folders.add_read(&path("a/name"));
     folders.add_read(&path("a/other"));
     assert_eq!(folders.read, [path("a"), path("b")]);
+    folders.read.push(path("later"));
+    let folders = folders.found();
+    std::fs::create_dir(path("later")).expect("create");
+    assert!(!folders.show(&path("later/file")));
     assert!(folders.show(&path("a/not yet")) && folders.show(&path("b/real")));
     assert!(!folders.show(&path("c")) && !folders.show(Path::new("/etc/passwd")));
     let mut root = Folders::default();
