@@ -61,6 +61,7 @@ fn made(trace: &str) -> BTreeSet<String> {
 #[test]
 fn the_unit_permits_every_call() {
     let folder = tempfile::tempdir().expect("folder");
+    let memory = tempfile::tempdir_in("/dev/shm").expect("folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let targets = path("targets.json");
     std::fs::write(&targets, "[{\"targets\": [\"localhost:9\"]}]").expect("write");
@@ -75,6 +76,10 @@ fn the_unit_permits_every_call() {
         .args(["-f", "-qq", "-o", &path("trace"), NARTHEX])
         .arg(format!("--config.file={}", path("agent.yml")))
         .arg(format!("--storage.agent.path={}", path("data")))
+        .arg(format!(
+            "--storage.agent.staging-path={}",
+            memory.path().display()
+        ))
         .args(["--web.listen-address=127.0.0.1:0", "--log.level=debug"])
         .args(["--storage.remote.flush-deadline=1s", "--sandbox=required"])
         .stderr(Stdio::piped())

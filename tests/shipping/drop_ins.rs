@@ -123,16 +123,16 @@ fn a_low_port_takes_the_capability_and_the_users_of_the_host() {
         let mut log = agent.stderr.take().expect("piped");
         let mut seen = String::new();
         let mut buffer = [0; 512];
-        loop {
+        while !seen.contains("Server is ready") {
             let got = log.read(&mut buffer).expect("a log");
-            seen.push_str(&String::from_utf8_lossy(&buffer[..got]));
-            let is_up = seen.contains("Server is ready");
-            if got == 0 || is_up {
-                let _ended = agent.kill();
-                agent.wait().expect("its end");
-                return (is_up, seen);
+            if got == 0 {
+                break;
             }
+            seen.push_str(&String::from_utf8_lossy(&buffer[..got]));
         }
+        let _ended = agent.kill();
+        agent.wait().expect("its end");
+        (seen.contains("Server is ready"), seen)
     };
     for (setpriv, between) in [
         (&["--clear-groups"][..], &[][..]),
