@@ -76,8 +76,11 @@ done
 
 say 'what is inside'
 tool cargo-cyclonedx 'lists what is inside'
-cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx
-mv narthex.cdx.json dist/
+cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx \
+    --target x86_64-unknown-linux-musl --no-build-deps
+# Without the folder of this build: it would differ from machine to machine.
+sed "s|file://$ROOT|file:///narthex|g" narthex.cdx.json >dist/narthex.cdx.json
+rm narthex.cdx.json
 
 cp packaging/install.sh dist/
 (cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS)

@@ -11,9 +11,10 @@ set -eu
 
 DESTDIR=${DESTDIR:-}
 PREFIX=${PREFIX:-/usr}
-BINARY=${BINARY:-target/release/narthex}
+BUILT=${CARGO_TARGET_DIR:-target}/release/narthex
+BINARY=${BINARY:-$BUILT}
 
-if [ "$BINARY" = target/release/narthex ]; then
+if [ "$BINARY" = "$BUILT" ]; then
     need_toolchain
     say 'building'
     cargo build --release --quiet

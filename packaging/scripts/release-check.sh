@@ -99,7 +99,7 @@ step_reproducible() {
         cd "$copy"
         RUSTFLAGS=$({ rust_flags "$copy"; linker_flags; } | tr '\n' ' ')
         export RUSTFLAGS
-        cargo build --release --locked --quiet --target "$target" --target-dir "$copy/target"
+        small_build build "$target" "$copy/target"
     )
     cmp "$copy/target/$target/release/narthex" "dist/narthex-linux-$(arch_of "$target")" ||
         die 'two builds of one source differ'
@@ -250,6 +250,7 @@ step_supply() {
     tool cargo-deny 'licences, advisories, sources'
     cargo deny --all-features check
     grep -q '"CycloneDX"' dist/narthex.cdx.json || die 'no list of what is inside'
+    ! grep -qF "$ROOT" dist/narthex.cdx.json || die 'the list of what is inside names a folder of this machine'
 }
 
 need_toolchain

@@ -20,6 +20,7 @@ need curl curl 'sees whether a node_exporter answers already'
 
 say 'building (the first time takes some minutes)'
 cargo build --release --quiet
+NARTHEX=${CARGO_TARGET_DIR:-target}/release/narthex
 
 stop() {
     trap - EXIT INT TERM
@@ -47,7 +48,7 @@ CONFIG=$(mktemp)
 if [ -z "$REMOTE_WRITE_URL" ]; then
     REMOTE_WRITE_URL=http://127.0.0.1:$RECEIVER_PORT/api/v1/write
     say "receiver on 127.0.0.1:$RECEIVER_PORT: it prints what arrives"
-    target/release/narthex receive --listen-address="127.0.0.1:$RECEIVER_PORT" &
+    "$NARTHEX" receive --listen-address="127.0.0.1:$RECEIVER_PORT" &
     RECEIVER=$!
 else
     say "sending to $REMOTE_WRITE_URL"
@@ -56,7 +57,7 @@ sed -e "s|http://127.0.0.1:9201/api/v1/write|$REMOTE_WRITE_URL|" \
     -e "s|localhost:9090|localhost:$PORT|" packaging/config/demo.yml >"$CONFIG"
 
 say "agent on http://localhost:$PORT (status page); Ctrl-C stops everything"
-target/release/narthex --config.file="$CONFIG" --storage.agent.path=data-agent \
+"$NARTHEX" --config.file="$CONFIG" --storage.agent.path=data-agent \
     --web.listen-address="127.0.0.1:$PORT" &
 AGENT=$!
 wait "$AGENT"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # The targets that are shipped, and how each is built and run. Sourced after lib.sh.
 
-# TARGETS may name fewer. The best way first: rustup's own library for the target. Where it cannot be had, Debian's compiler
-# builds the library from source with zig as C compiler and linker.
+# TARGETS may name fewer. The best way first: rustup's compiler with its unwinding library for the target.
+# Where that cannot be had, Debian's compiler, with zig as C compiler and linker.
 TARGETS=${TARGETS:-x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf}
 
 # The name of Debian and Docker for a target.
@@ -30,6 +30,7 @@ runner_of() {
 rust_flags() {
     home=${CARGO_HOME:-$HOME/.cargo}
     echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=$home=/cargo"
+    echo "--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rust"
     # The name of this folder says where crates were fetched from. Of what matches, the last counts.
     for crates in "$home"/registry/src/*; do
         echo "--remap-path-prefix=$crates=/crates"
@@ -45,6 +46,18 @@ linker_flags() {
         echo "-C link-arg=-fuse-ld=lld -C link-arg=-B$lld -C link-arg=-Wl,--icf=all"
     fi
     echo "-C link-arg=-Wl,-z,pack-relative-relocs"
+}
+
+# small_build COMMAND TARGET FOLDER: a release build that builds the standard library too: for size, and
+# without what reads debug information for backtraces, of which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any instruction; a panic while something
+# is dropped ends the process, as the second one always does. No panic passes through C, which needs none.
+# A stable compiler takes these flags with RUSTC_BOOTSTRAP=1 alone, and rust-toolchain.toml names the one
+# that is known to keep their meaning.
+small_build() {
+    env RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
+        RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
+        cargo "$1" --release --locked --target "$2" --target-dir "$3" \
+        -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind >&2
 }
 
 # What --version says of the build. Without git, or with changes, there is no revision to name.
@@ -80,18 +93,21 @@ build_target() {
     cargo fetch --quiet --locked --target "$target"
     RUSTFLAGS=$(rust_flags "$ROOT" | tr '\n' ' ')
     export RUSTFLAGS
-    if have rustup && rustup target add "$target" >/dev/null 2>&1; then
+    if have rustup && rustup target add "$target" >/dev/null 2>&1 &&
+        rustup component add rust-src >/dev/null 2>&1; then
         if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then
             have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
                 die 'no musl-gcc: install musl-tools and try again'
-            say "building $target with rustup's library and musl-gcc" >&2
+            say "building $target with rustup's compiler and musl-gcc" >&2
             RUSTFLAGS="$RUSTFLAGS $(linker_flags | tr '\n' ' ')"
-            cargo build --release --locked --target "$target" --target-dir "$folder" >&2
+            small_build build "$target" "$folder"
         else
             need_zig
-            say "building $target with rustup's library and zig" >&2
-            PATH="$ZIG:$PATH" cargo zigbuild --release --locked --target "$target" \
-                --target-dir "$folder" >&2
+            say "building $target with rustup's compiler and zig" >&2
+            (
+                PATH="$ZIG:$PATH"
+                small_build zigbuild "$target" "$folder"
+            )
         fi
     else
         need_zig
@@ -102,10 +118,11 @@ build_target() {
             die "neither rustup's library for $target nor Debian's rust-web-src can be had"
         debian=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')")
         # An unwinding library comes from zig; rustc's own objects for musl are not there.
-        PATH="$ZIG:$debian:$PATH" RUSTC_BOOTSTRAP=1 \
-            RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no" \
-            cargo zigbuild --release --locked -Zbuild-std=std,panic_unwind --target "$target" \
-            --target-dir "$folder" >&2
+        (
+            PATH="$ZIG:$debian:$PATH"
+            RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
+            small_build zigbuild "$target" "$folder"
+        )
     fi
     echo "$folder/$target/release/narthex"
 }

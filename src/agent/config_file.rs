@@ -13,6 +13,7 @@ use crate::config::{Features, check, glob};
 use crate::discovery::group::{self, GroupError};
 use crate::discovery::plan::{Plan, plan};
 use crate::limits;
+use crate::sys::sandbox;
 
 /// A configuration that can be put in force.
 #[derive(Clone, Debug)]
@@ -174,7 +175,7 @@ impl Files for Disk {
         let listed = match std::fs::read_dir(if folder.is_empty() { "." } else { folder }) {
             Ok(listed) => listed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(sandbox::explained(error, Path::new(pattern)).to_string()),
         };
         let mut found = Vec::new();
         for entry in listed {
@@ -199,7 +200,8 @@ impl Files for Disk {
 pub(super) fn read(path: &str) -> io::Result<String> {
     let mut text = String::new();
     let limit = limits::CONFIG_FILE_BYTES as u64;
-    let bytes = File::open(path)?
+    let bytes = File::open(path)
+        .map_err(|error| sandbox::explained(error, Path::new(path)))?
         .take(limit + 1)
         .read_to_string(&mut text)?;
     if bytes as u64 > limit {

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::budget;
 use super::doors;
+use super::enclosure;
 use super::endpoints::{EndpointEnv, Endpoints};
 use super::exit::ExitStatus;
 use super::metadata::ActiveFamilies;
@@ -33,7 +34,7 @@ use crate::remote::metrics::Incoming;
 use crate::remote::rejected;
 use crate::scrape::thread::{self as scrape, ScrapeEnv, ScrapeHandle};
 use crate::sys::clock::{Clock, SystemClock};
-use crate::sys::fs::{RealFs, Storage as _};
+use crate::sys::fs::RealFs;
 use crate::sys::host::hostname;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Published;
@@ -98,12 +99,12 @@ impl Joined {
         let registry = registry();
         let started = clock.wall();
         let metrics = LifeMetrics::new(&registry, &options.web.build, started);
-        let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
         let listeners = doors::open(&options.listen_addresses).map_err(Failure::from_text)?;
         let memory = budget::measured(options.memory_max, &registry);
         let settings = read_settings(&options)?;
+        let (stage_dir, signals) = enclose(&options, &settings, &registry)?;
         let door = open_door(&options, &clock, &registry)?;
-        let wal = open_log(&options, &clock, &registry)?;
+        let wal = open_log(&options, stage_dir, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
         let (resolver, resolver_threads) = Resolver::start(Arc::clone(&clock), &registry)
             .map_err(|error| Failure::runtime("resolver", error))?;
@@ -268,6 +269,20 @@ fn starting(settings: &Settings, started: Wall) -> LifeStatus {
     }
 }
 
+/// Makes the folders of the log, then enters the sandbox and starts the first thread, which inherits
+/// it as all later ones do.
+fn enclose(
+    options: &RunOptions,
+    settings: &Settings,
+    registry: &Registry,
+) -> Result<(Option<PathBuf>, Receiver<Signal>), Failure> {
+    let stage =
+        staging::prepare(&options.storage).map_err(|error| Failure::runtime("log", error))?;
+    enclosure::enter(options, settings, stage.as_deref(), registry).map_err(Failure::from_text)?;
+    let signals = signal::listen().map_err(|error| Failure::runtime("signals", error))?;
+    Ok((stage, signals))
+}
+
 fn start_endpoints(
     settings: &Settings,
     wal: &Wal,
@@ -300,6 +315,7 @@ fn read_settings(options: &RunOptions) -> Result<Settings, Failure> {
 
 fn open_log(
     options: &RunOptions,
+    stage_dir: Option<PathBuf>,
     clock: &Arc<dyn Clock>,
     registry: &Registry,
 ) -> Result<Wal, Failure> {
@@ -307,7 +323,6 @@ fn open_log(
     if path.join("wal").is_dir() {
         log::info!(component = "log", path = path.display().to_string(); "Found the data of a Prometheus agent; it is left alone");
     }
-    let stage_dir = stage(options)?;
     match &stage_dir {
         Some(dir) => {
             log::info!(component = "log", staging_path = dir.display().to_string(); "What is delivered in time is not written to disk");
@@ -346,17 +361,6 @@ fn start_service(
     engines.extend([wal.pulse(), discovery.pulse()]);
     let outlook = Outlook::new(view, registry);
     Service::start(&view.clock, outlook, engines, options.flush_deadline)
-}
-
-/// The folder of the log's stage.
-fn stage(options: &RunOptions) -> Result<Option<PathBuf>, Failure> {
-    let folder = wal::folder(&options.storage.path);
-    // If it cannot be made, opening the log says so.
-    if RealFs.create_dir(&folder).is_err() {
-        return Ok(None);
-    }
-    staging::choose(&options.storage.staging, &folder)
-        .map_err(|error| Failure::runtime("log", error))
 }
 
 /// Once this process knows the time, fixes that of earlier ones which never did: their samples could

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
+use super::enclosure;
 use super::exit::ExitStatus;
 use super::housekeeping::{Due, Housekeeping};
 use super::joined::{Joined, ROUND};
@@ -107,7 +108,13 @@ fn reload(joined: &mut Joined) -> Result<(), String> {
     let began = joined.clock.mono();
     let read = settings::read(&file, joined.options.features)
         .map_err(|error| format!("couldn't load configuration (--config.file={shown:?}): {error}"));
-    let result = read.and_then(|settings| {
+    let possible = read.and_then(|settings| match enclosure::check(&settings) {
+        Ok(()) => Ok(settings),
+        Err(error) => Err(format!(
+            "couldn't load configuration (--config.file={shown:?}): {error}"
+        )),
+    });
+    let result = possible.and_then(|settings| {
         for warning in &settings.warnings {
             log::warn!(component = "config"; "{warning}");
         }

@@ -5,6 +5,7 @@
 mod budget;
 pub mod config_file;
 mod doors;
+mod enclosure;
 mod endpoints;
 pub mod exit;
 mod housekeeping;

@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub web: WebOptions,
     /// What secures the web side; none for nothing.
     pub web_config_file: Option<PathBuf>,
+    /// What the process gives up once it knows what it needs.
+    pub sandbox: SandboxOptions,
     /// The lowest level that is logged.
     pub log_level: log::LevelFilter,
     /// The shape of log lines.
@@ -62,6 +64,26 @@ pub enum Staging {
     In(PathBuf),
     /// Everything goes straight to disk.
     Off,
+}
+
+/// Which part of the system the agent can still reach while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// Whether it gives up the rest.
+    pub mode: SandboxMode,
+    /// Folders that it can read beside those that it knows to need.
+    pub read: Vec<PathBuf>,
+}
+
+/// Whether there is a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// None.
+    Off,
+    /// As much of it as the kernel has.
+    Auto,
+    /// All of it, or the agent does not start.
+    Required,
 }
 
 /// Rules of scraping that flags can change.

@@ -3,14 +3,29 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::options::Staging;
+use super::options::{Staging, StorageOptions};
+use crate::sys::fs::{RealFs, Storage as _};
 use crate::sys::memory_dir;
+use crate::wal;
+
+/// Makes the folder of the log and that of its stage, if there is one.
+///
+/// # Errors
+/// When the one that was named for the stage cannot serve.
+pub(super) fn prepare(storage: &StorageOptions) -> Result<Option<PathBuf>, io::Error> {
+    let folder = wal::folder(&storage.path);
+    // If it cannot be made, opening the log says so.
+    if RealFs.create_dir(&folder).is_err() {
+        return Ok(None);
+    }
+    choose(&storage.staging, &folder)
+}
 
 /// The folder of the stage of the log in `folder`; none if there is none.
 ///
 /// # Errors
 /// When the one that was named cannot serve, with its path.
-pub(super) fn choose(staging: &Staging, folder: &Path) -> Result<Option<PathBuf>, io::Error> {
+fn choose(staging: &Staging, folder: &Path) -> Result<Option<PathBuf>, io::Error> {
     match staging {
         Staging::Off => Ok(None),
         Staging::In(root) => match memory_dir::beside(root, folder) {

@@ -224,6 +224,18 @@ pub(super) const FLAGS: &[Flag] = &[
         "How long updates of service discovery are gathered.",
     ),
     used(
+        "sandbox",
+        Value,
+        "off",
+        "Give up files and system calls that the agent does not need, by Landlock and seccomp. One of: [off, auto, required]. auto takes what the kernel has.",
+    ),
+    used(
+        "sandbox.read",
+        Values,
+        "",
+        "A folder that stays readable in the sandbox, for configuration that is still to come. Can be repeated.",
+    ),
+    used(
         "enable-feature",
         Values,
         "",

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::agent::options::{RunOptions, ScrapeOptions, Staging, StorageOptions};
+use crate::agent::options::{
+    RunOptions, SandboxMode, SandboxOptions, ScrapeOptions, Staging, StorageOptions,
+};
 use crate::config::Features;
 use crate::model::{duration, size};
 use crate::telemetry::log::Format;
@@ -40,6 +42,7 @@ pub(super) fn options(given: &Given, hostname: &str) -> Result<RunOptions, Usage
         web_config_file: Some(given.value("web.config.file"))
             .filter(|path| !path.is_empty())
             .map(Into::into),
+        sandbox: sandbox(given)?,
         log_level: log_level(given.value("log.level"))?,
         log_format: log_format(given.value("log.format"))?,
         notices: notices(given, &features),
@@ -92,6 +95,27 @@ fn staging(value: &str) -> Staging {
         }
         path => Staging::In(path.into()),
     }
+}
+
+fn sandbox(given: &Given) -> Result<SandboxOptions, UsageError> {
+    let mode = match given.value("sandbox") {
+        "off" => SandboxMode::Off,
+        "auto" => SandboxMode::Auto,
+        "required" => SandboxMode::Required,
+        other => {
+            return Err(invalid(format!(
+                "not off, auto or required: {other:?}, flag '--sandbox'"
+            )));
+        }
+    };
+    let read = given.values("sandbox.read").into_iter();
+    Ok(SandboxOptions {
+        mode,
+        read: read
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+            .collect(),
+    })
 }
 
 fn memory_max(given: &Given) -> Result<Option<u64>, UsageError> {

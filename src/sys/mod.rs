@@ -16,6 +16,7 @@ pub mod memory;
 pub mod memory_dir;
 pub mod published;
 pub mod pulse;
+pub mod sandbox;
 pub mod service;
 pub mod signal;
 pub mod thread;

@@ -46,6 +46,8 @@ mod reload;
 #[cfg(test)]
 mod remote_write_2;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod sd_differential;
 #[cfg(test)]
 mod self_metrics;

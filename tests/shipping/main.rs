@@ -10,6 +10,9 @@ mod completions;
 mod configurations;
 
 #[cfg(test)]
+mod drop_ins;
+
+#[cfg(test)]
 mod pages;
 
 #[cfg(test)]

@@ -89,12 +89,12 @@ fn what_is_appended_reaches_queues_and_survives_a_restart() {
     assert!(wal.is_alive());
     assert!(wal.join());
     let samples: usize = blocks.iter().map(ScrapeBlock::sample_count).sum();
-    let counted = registry.counter(
-        "prometheus_agent_samples_appended_total",
-        "",
-        &[("type", "float")],
-    );
-    assert_eq!(counted.get(), samples as f64);
+    let counted = ["float", "histogram"].map(|kind| {
+        let name = "prometheus_agent_samples_appended_total";
+        registry.counter(name, "", &[("type", kind)]).get()
+    });
+    assert_eq!(counted[0] + counted[1], samples as f64);
+    assert!(counted.iter().all(|own| *own > 0.0), "{counted:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::support::agent::Kind;
 use super::super::support::effort::{is_unprivileged, run, shown};
 use super::super::support::volume::Volume;
 use super::super::support::{segment, wait};
@@ -16,7 +17,7 @@ const RELIEF: &str = "log is written again";
 /// Runs an agent on a volume that `spoil` makes useless and `mend` useful again.
 fn survive(
     what: &str,
-    make: impl FnOnce(&Scene) -> Volume,
+    make: impl FnOnce(&mut Scene) -> Volume,
     spoil: impl FnOnce(&mut Scene, &Volume),
     mend: impl FnOnce(&mut Scene, &Volume),
 ) {
@@ -24,7 +25,7 @@ fn survive(
         return;
     }
     let mut scene = Scene::new(4, 25);
-    let volume = make(&scene);
+    let volume = make(&mut scene);
     scene.begin();
     spoil(&mut scene, &volume);
     let excused = scene
@@ -142,6 +143,21 @@ fn a_device_that_is_plugged_in_again_is_used_again() {
     survive(
         "a device that comes back",
         |scene| Volume::made("ext4", &scene.agent.data(), 16),
+        |_, volume| volume.cut_power(),
+        |_, volume| volume.plug_in_again(),
+    );
+}
+
+#[test]
+fn a_device_that_is_plugged_in_again_is_used_again_in_the_sandbox() {
+    survive(
+        "a device that comes back to a sandbox",
+        |scene| {
+            if scene.agent.kind == Kind::Narthex {
+                scene.agent.add_flag("--sandbox=required");
+            }
+            Volume::made("ext4", &scene.agent.data(), 16)
+        },
         |_, volume| volume.cut_power(),
         |_, volume| volume.plug_in_again(),
     );

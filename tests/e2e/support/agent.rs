@@ -93,6 +93,11 @@ impl Agent {
         self
     }
 
+    /// Adds one to them.
+    pub(crate) fn add_flag(&mut self, flag: &str) {
+        self.extra.push(flag.to_owned());
+    }
+
     /// Its folder: configuration, target files, log.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
