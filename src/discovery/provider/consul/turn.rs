@@ -66,11 +66,13 @@ impl Turn {
         self.asked = Some(Asked { id, at: now, wait });
     }
 
-    /// Notes that whoever was asked is gone.
+    /// Notes that whoever was asked is gone. The allowance is whole again: whoever begins anew has
+    /// paused, and the question that this costs must not put off the next ones.
     pub(super) fn forget(&mut self, now: Mono) {
         self.asked = None;
         self.index = 0;
         self.due = self.due.min(now);
+        self.whole_at = self.whole_at.min(now);
     }
 
     /// Whether an answer is the one that is waited for.
@@ -141,6 +143,17 @@ mod tests {
         turn.ask(at(3600), 6, WAIT);
         turn.answered(at(3600), 6, INTERVAL);
         assert_eq!(turn.due(), Some(at(3600)));
+    }
+
+    #[test]
+    fn beginning_anew_puts_nothing_off() {
+        let mut turn = Turn::new(at(0));
+        for id in 1..=20 {
+            turn.forget(at(0));
+            turn.ask(at(0), id, WAIT);
+            turn.answered(at(0), 1, INTERVAL);
+            assert_eq!(turn.due(), Some(at(0)), "after {id} times");
+        }
     }
 
     #[test]
