@@ -56,21 +56,103 @@ impl MetricType {
 }
 
 /// A metric family: the name in its `# TYPE` or `# HELP` line and what those lines say.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+/// A fleet that shares nothing has one for every few series: its texts stand in one piece.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Family {
-    /// Family name, for instance `http_requests` of `http_requests_total` in OpenMetrics.
-    pub name: Box<str>,
+    /// Name, unit and help, one behind the other.
+    text: Box<str>,
+    name_len: u32,
+    unit_len: u32,
     /// Type; `Unknown` when the page does not say.
     pub kind: MetricType,
-    /// Help text, unescaped; empty when the page does not say.
-    pub help: Box<str>,
+}
+
+impl Family {
+    /// A family with that name, type, help text (unescaped) and unit; what the page does not say
+    /// is empty.
+    #[must_use]
+    pub fn new(name: &str, kind: MetricType, help: &str, unit: &str) -> Family {
+        // A text too long to be told apart would be another's; pages are far smaller.
+        let [name_len, unit_len] =
+            [name, unit].map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX));
+        Family {
+            text: [name, unit, help].concat().into(),
+            name_len,
+            unit_len,
+            kind,
+        }
+    }
+
+    /// Family name, for instance `http_requests` of `http_requests_total` in OpenMetrics.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.part(0, self.name_len)
+    }
+
     /// Unit; empty when the page does not say.
-    pub unit: Box<str>,
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        self.part(self.name_len, self.unit_len)
+    }
+
+    /// Help text, unescaped; empty when the page does not say.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        let start = self.name_len as usize + self.unit_len as usize;
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    /// Bytes of its texts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Replaces the help text.
+    pub fn set_help(&mut self, help: &str) {
+        *self = Family::new(self.name(), self.kind, help, self.unit());
+    }
+
+    /// Replaces the unit.
+    pub fn set_unit(&mut self, unit: &str) {
+        *self = Family::new(self.name(), self.kind, self.help(), unit);
+    }
+
+    fn part(&self, start: u32, len: u32) -> &str {
+        let start = start as usize;
+        let text = self.text.get(start..start + len as usize);
+        text.unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Family")
+            .field("name", &self.name())
+            .field("kind", &self.kind)
+            .field("help", &self.help())
+            .field("unit", &self.unit())
+            .finish()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_come_back_and_are_replaced_apart() {
+        let parts = |own: &Family| [own.name(), own.help(), own.unit()].map(str::to_owned);
+        let mut family = Family::new("é", MetricType::Gauge, "helps", "s");
+        assert_eq!(parts(&family), ["é", "helps", "s"]);
+        family.set_unit("bytes");
+        family.set_help("");
+        assert_eq!(parts(&family), ["é", "", "bytes"]);
+        assert_eq!((family.kind, family.text_bytes()), (MetricType::Gauge, 7));
+        assert_eq!(parts(&Family::default()), ["", "", ""]);
+        let other = Family::new("ébytes", MetricType::Gauge, "", "");
+        assert_ne!(family, other);
+    }
 
     #[test]
     fn numbers_and_types_agree() {

@@ -53,13 +53,12 @@ pub enum ChunkOutcome {
 
 /// By what families are told apart, and the order in which they go out.
 fn key(family: &Family) -> (&str, &str, u8, &str) {
-    let Family {
-        name,
-        kind,
-        help,
-        unit,
-    } = family;
-    (name, help, *kind as u8, unit)
+    (
+        family.name(),
+        family.help(),
+        family.kind as u8,
+        family.unit(),
+    )
 }
 
 /// The metadata of one endpoint.
@@ -193,15 +192,12 @@ pub fn encode<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metadata::MetricType;
     use crate::remote::testing::{config, decode};
     use std::time::Duration;
 
     fn family(name: &str, help: &str) -> Arc<Family> {
-        Arc::new(Family {
-            name: name.into(),
-            help: help.into(),
-            ..Family::default()
-        })
+        Arc::new(Family::new(name, MetricType::Unknown, help, ""))
     }
 
     fn at(seconds: u64) -> Mono {

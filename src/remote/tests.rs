@@ -17,7 +17,7 @@ use super::testing::{Ledger, block, config, list, twin_list};
 use super::*;
 use crate::model::block::{EpochId, ScrapeBlock};
 use crate::model::loss::LossReason;
-use crate::model::metadata::Family;
+use crate::model::metadata::{Family, MetricType};
 use crate::model::source::Next;
 use crate::model::time::Wall;
 use crate::model::timeline::Epoch;
@@ -86,11 +86,7 @@ impl Rig {
         let timeline = Published::new(epoch(true));
         let settled = Shared::new(AckRanges::default());
         let registry = Registry::default();
-        let family = Family {
-            name: "m".into(),
-            help: "Help.".into(),
-            ..Family::default()
-        };
+        let family = Family::new("m", MetricType::Unknown, "Help.", "");
         let (losses, disk) = (Arc::<Ledger>::default(), SimFs::default());
         let recorder = Arc::clone(&losses);
         let handle = start(EndpointSpec {

@@ -157,9 +157,7 @@ fn metadata_of(pool: &PoolEntry) -> (usize, usize) {
     for target in &pool.active {
         let families = target.last.with(|last| Arc::clone(&last.families));
         entries += families.len();
-        let texts = families
-            .iter()
-            .map(|family| family.name.len() + family.help.len() + family.unit.len());
+        let texts = families.iter().map(|family| family.text_bytes());
         bytes += texts.sum::<usize>();
     }
     (entries, bytes)

@@ -36,12 +36,12 @@ pub struct ReportSeries {
 impl Default for ReportSeries {
     fn default() -> Self {
         // One family for all, so that they share a chunk: what remote write 2.0 says of them.
-        let family = Arc::new(Family {
-            name: "scrape".into(),
-            kind: MetricType::Gauge,
-            help: "What the agent says of the scrape.".into(),
-            unit: "".into(),
-        });
+        let family = Arc::new(Family::new(
+            "scrape",
+            MetricType::Gauge,
+            "What the agent says of the scrape.",
+            "",
+        ));
         let chunk = |names: &[&str]| {
             let mut builder = ChunkBuilder::default();
             for name in names {

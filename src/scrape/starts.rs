@@ -128,13 +128,13 @@ fn members(
     for chunk in chunks {
         let series = chunk.series();
         let family = series.family();
-        if let Some(family) = family.filter(|own| counts(own.kind) && families.contains(&*own.name))
+        if let Some(family) = family.filter(|own| counts(own.kind) && families.contains(own.name()))
         {
             for (row, slot) in chunk.rows().zip(chunk.slots()) {
                 row.put_key(&mut key);
                 let Some(slot) = slot else { continue };
                 if parse_key(&key, Format::OpenMetrics, &mut labels).is_ok() {
-                    let slots = members.entry(group(&family.name, &labels)).or_default();
+                    let slots = members.entry(group(family.name(), &labels)).or_default();
                     slots.push(small(first + slot));
                 }
             }

@@ -120,12 +120,8 @@ fn chunk(dice: &mut Jitter, family: u64) -> Arc<SeriesChunk> {
     }
     let named = !family.is_multiple_of(3);
     let family = named.then(|| {
-        Arc::new(Family {
-            name: name.as_str().into(),
-            kind: MetricType::Counter,
-            help: "Something that is counted.".into(),
-            unit: "".into(),
-        })
+        let help = "Something that is counted.";
+        Arc::new(Family::new(&name, MetricType::Counter, help, ""))
     });
     Arc::new(builder.finish(family))
 }
@@ -175,7 +171,7 @@ pub(crate) fn render(block: &ScrapeBlock) -> String {
     );
     for (slot, (chunk, index)) in block.series.iter().enumerate() {
         let labels = Labels::from_pairs(block.series.labels(chunk, index));
-        let family = chunk.family().map(|family| &family.name);
+        let family = chunk.family().map(|family| family.name());
         let bits = block.values[slot].to_bits();
         writeln!(text, "{labels} {family:?} {bits:x}").expect("written");
     }

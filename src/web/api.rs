@@ -166,7 +166,7 @@ pub(super) fn targets_metadata(site: &Site, head: &RequestHead) -> Response {
         let wanted = |family: &&std::sync::Arc<Family>| {
             metric
                 .as_deref()
-                .is_none_or(|metric| *family.name == *metric)
+                .is_none_or(|metric| family.name() == metric)
         };
         found.extend(
             target
@@ -175,10 +175,10 @@ pub(super) fn targets_metadata(site: &Site, head: &RequestHead) -> Response {
                 .filter(wanted)
                 .map(|family| TargetFamily {
                     target: LabelObject(&target.labels),
-                    metric: metric.is_none().then_some(&*family.name),
+                    metric: metric.is_none().then_some(family.name()),
                     kind: family.kind.as_str(),
-                    help: &family.help,
-                    unit: &family.unit,
+                    help: family.help(),
+                    unit: family.unit(),
                 }),
         );
     }
@@ -206,16 +206,16 @@ pub(super) fn metadata(site: &Site, head: &RequestHead) -> Response {
     for family in targets.iter().flat_map(|target| &target.families) {
         if metric
             .as_deref()
-            .is_some_and(|metric| *family.name != *metric)
+            .is_some_and(|metric| family.name() != metric)
         {
             continue;
         }
-        let own = families.entry(&family.name).or_default();
+        let own = families.entry(family.name()).or_default();
         if per_metric.is_none_or(|limit| own.len() < limit) {
             own.insert(FamilyObject {
                 kind: family.kind.as_str(),
-                unit: &family.unit,
-                help: &family.help,
+                unit: family.unit(),
+                help: family.help(),
             });
         }
     }

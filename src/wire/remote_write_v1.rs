@@ -210,9 +210,9 @@ pub fn append_metadata(out: &mut Vec<u8>, family: &Family) {
     if kind != 0 {
         out.extend_from_slice(&[TAG_1_VARINT, kind]);
     }
-    append_text(out, TAG_2_BYTES, &family.name);
-    append_text(out, TAG_4_BYTES, &family.help);
-    append_text(out, TAG_5_BYTES, &family.unit);
+    append_text(out, TAG_2_BYTES, family.name());
+    append_text(out, TAG_4_BYTES, family.help());
+    append_text(out, TAG_5_BYTES, family.unit());
     close(out, &message);
 }
 

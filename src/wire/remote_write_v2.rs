@@ -170,7 +170,7 @@ pub fn append_metadata(out: &mut Vec<u8>, symbols: &mut Symbols, family: &Family
     if kind != 0 {
         out.extend_from_slice(&[TAG_1_VARINT, kind]);
     }
-    for (tag, text) in [(TAG_3_VARINT, &family.help), (TAG_4_VARINT, &family.unit)] {
+    for (tag, text) in [(TAG_3_VARINT, family.help()), (TAG_4_VARINT, family.unit())] {
         if !text.is_empty() {
             out.push(tag);
             varint::write(out, symbols.refer(text.as_bytes()).into());

@@ -55,6 +55,13 @@ fn run(
     )
 }
 
+/// Labels that Prometheus gives since version 3, which Debian's promtool is not.
+const SINCE_3: [&str; 3] = [
+    "__scrape_native_histograms__",
+    "__always_scrape_classic_histograms__",
+    "__convert_classic_histograms_to_nhcb__",
+];
+
 /// Labels before relabelling, and those after it that series get.
 fn pairs(targets: &Value) -> BTreeMap<String, Value> {
     let targets = targets.as_array().expect("a list").iter();
@@ -64,7 +71,11 @@ fn pairs(targets: &Value) -> BTreeMap<String, Value> {
         if let Some(labels) = labels.as_object_mut() {
             labels.retain(|name, _| !name.starts_with("__"));
         }
-        (target["discoveredLabels"].to_string(), labels)
+        let mut discovered = target["discoveredLabels"].clone();
+        if let Some(discovered) = discovered.as_object_mut() {
+            discovered.retain(|name, _| !SINCE_3.contains(&name.as_str()));
+        }
+        (discovered.to_string(), labels)
     })
     .collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use narthex::limits;
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence};
 use narthex::model::labels::Labels;
-use narthex::model::metadata::Family;
+use narthex::model::metadata::{Family, MetricType};
 use narthex::model::series::{ChunkBuilder, SeriesChunk, SeriesList, TargetIdentity};
 use narthex::model::source::{BlockSource, Next};
 use narthex::model::time::{Mono, Wall};
@@ -32,11 +32,8 @@ struct Fleet {
 fn chunks(prefix: &str) -> Vec<Arc<SeriesChunk>> {
     let family = |number: usize| {
         let name = format!("{prefix}_metric_number_{number}_seconds_total");
-        let family = Family {
-            name: name.as_str().into(),
-            help: "What a help text of usual length says of it.".into(),
-            ..Family::default()
-        };
+        let help = "What a help text of usual length says of it.";
+        let family = Family::new(&name, MetricType::Unknown, help, "");
         let mut chunk = ChunkBuilder::default();
         for series in 0..FAMILY {
             let device = format!("device{series}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use narthex::config::load::{Source, load};
-use narthex::model::metadata::Family;
+use narthex::model::metadata::{Family, MetricType};
 use narthex::model::time::Mono;
 use narthex::remote::metadata::MetadataQueue;
 
@@ -26,11 +26,9 @@ fn a_round_of_metadata_copies_no_text() {
     let mut queue = MetadataQueue::new(Mono(0), &loaded.config.remote_write[0]);
     let own: Vec<Arc<Family>> = (0..FAMILIES)
         .map(|number| {
-            Arc::new(Family {
-                name: format!("family_{number}").into(),
-                help: "What it counts, in a sentence of the usual length.".into(),
-                ..Family::default()
-            })
+            let name = format!("family_{number}");
+            let help = "What it counts, in a sentence of the usual length.";
+            Arc::new(Family::new(&name, MetricType::Unknown, help, ""))
         })
         .collect();
     let all: Vec<Arc<Family>> = (0..TARGETS)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::exposition::line::{Item, LineParser, unescape_help, unescape_name};
 use crate::exposition::protocol::Format;
-use crate::model::metadata::Family;
+use crate::model::metadata::{Family, MetricType};
 
 /// What a row's metric name may have behind the family's name.
 const SUFFIXES: [&str; 8] = [
@@ -31,9 +31,10 @@ impl FamilyReader {
             match item {
                 Item::Type { name, kind } => self.family(&unescape_name(name)).kind = kind,
                 Item::Help { name, text } => {
-                    self.family(&unescape_name(name)).help = unescape_help(text, format).into();
+                    let help = unescape_help(text, format);
+                    self.family(&unescape_name(name)).set_help(&help);
                 }
-                Item::Unit { name, unit } => self.family(&unescape_name(name)).unit = unit.into(),
+                Item::Unit { name, unit } => self.family(&unescape_name(name)).set_unit(unit),
                 _ => {}
             }
             rest = &rest[used..];
@@ -44,12 +45,9 @@ impl FamilyReader {
         let same = self
             .current
             .as_ref()
-            .is_some_and(|family| *family.name == *name);
+            .is_some_and(|family| family.name() == name);
         if !same {
-            self.current = Some(Arc::new(Family {
-                name: name.into(),
-                ..Family::default()
-            }));
+            self.current = Some(Arc::new(Family::new(name, MetricType::Unknown, "", "")));
         }
         Arc::make_mut(self.current.get_or_insert_default())
     }
@@ -59,7 +57,7 @@ impl FamilyReader {
     pub fn of_row(&self, key: &[u8]) -> Option<&Arc<Family>> {
         let family = self.current.as_ref()?;
         let text = metric_text(key);
-        let rest = text.strip_prefix(family.name.as_bytes())?;
+        let rest = text.strip_prefix(family.name().as_bytes())?;
         let known = SUFFIXES.iter().any(|suffix| suffix.as_bytes() == rest) || rest == b"_gsum";
         known.then_some(family)
     }
@@ -100,7 +98,7 @@ mod tests {
         let family = reader
             .of_row(b"req_bucket{le=\"1\"}")
             .expect("of the family");
-        assert_eq!((&*family.name, &*family.help), ("req", "Requests."));
+        assert_eq!((family.name(), family.help()), ("req", "Requests."));
         for (key, belongs) in [
             (&b"req"[..], true),
             (b"req_sum", true),
@@ -117,6 +115,6 @@ mod tests {
         let mut reader = FamilyReader::default();
         reader.read(b"# HELP a A.\n# TYPE b gauge\n", Format::Text);
         assert!(reader.of_row(b"a").is_none());
-        assert_eq!(&*reader.of_row(b"b").expect("b").help, "");
+        assert_eq!(reader.of_row(b"b").expect("b").help(), "");
     }
 }

@@ -148,7 +148,7 @@ fn an_unchanged_page_reuses_the_series_list() {
     );
     let family = second.blocks[0].series.chunks()[0]
         .family()
-        .map(|family| family.name.clone());
+        .map(|family| family.name().to_owned());
     assert_eq!(family.as_deref(), Some("a"));
 }
 
@@ -487,7 +487,7 @@ proptest! {
             prop_assert_eq!(lines(&outcome.blocks), expected);
             for (chunk, index) in outcome.blocks[0].series.iter() {
                 let name = chunk.own_labels(index).find(|(name, _)| *name == "__name__");
-                let family = chunk.family().map(|family| &*family.name);
+                let family = chunk.family().map(|family| family.name());
                 // The synthetic series are one family.
                 if let Some(family) = family.filter(|family| *family != "scrape") {
                     prop_assert_eq!(name.map(|(_, value)| value), Some(family));

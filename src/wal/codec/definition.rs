@@ -36,7 +36,7 @@ pub fn take_epoch(payload: &[u8]) -> Option<Epoch> {
 pub fn put_family(out: &mut Vec<u8>, id: u32, family: &Family) {
     varint::write(out, id.into());
     varint::write(out, family.kind as u64);
-    for text in [&family.name, &family.help, &family.unit] {
+    for text in [family.name(), family.help(), family.unit()] {
         put_string(out, text);
     }
 }
@@ -47,13 +47,8 @@ pub fn take_family(payload: &[u8]) -> Option<(u32, Family)> {
     let mut cursor = Cursor::new(payload);
     let id = cursor.varint_u32()?;
     let kind = MetricType::from_number(u8::try_from(cursor.varint()?).unwrap_or(u8::MAX));
-    let family = Family {
-        kind,
-        name: cursor.string()?.into(),
-        help: cursor.string()?.into(),
-        unit: cursor.string()?.into(),
-    };
-    Some((id, family))
+    let (name, help, unit) = (cursor.string()?, cursor.string()?, cursor.string()?);
+    Some((id, Family::new(name, kind, help, unit)))
 }
 
 /// Appends labels: their number and the pairs.
@@ -271,12 +266,7 @@ mod tests {
 
     #[test]
     fn names_survive() {
-        let family = Family {
-            name: "a".into(),
-            kind: MetricType::Summary,
-            help: "help".into(),
-            unit: "s".into(),
-        };
+        let family = Family::new("a", MetricType::Summary, "help", "s");
         let target = TargetIdentity {
             id: u64::MAX,
             job: "job".into(),

@@ -61,6 +61,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::metadata::MetricType;
     use crate::model::series::ChunkBuilder;
 
     #[test]
@@ -70,10 +71,7 @@ mod tests {
             for labels in series {
                 builder.push(labels.iter().copied());
             }
-            let family = family.map(|name| Family {
-                name: name.into(),
-                ..Family::default()
-            });
+            let family = family.map(|name| Family::new(name, MetricType::Unknown, "", ""));
             builder.finish(family.map(Arc::new))
         };
         let seed = Seed::default();

@@ -9,7 +9,7 @@ use super::encoder::Encoder;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence};
 use crate::model::labels::Labels;
-use crate::model::metadata::Family;
+use crate::model::metadata::{Family, MetricType};
 use crate::model::series::{ChunkBuilder, SeriesList, TargetIdentity};
 use crate::model::time::Mono;
 use crate::wal::format::frame::FrameHeader;
@@ -156,11 +156,7 @@ fn definitions_that_come_back_are_not_written_again() {
         job: "j".into(),
         labels: Labels::default(),
     });
-    let family = || Family {
-        name: "requests".into(),
-        help: "Requests.".into(),
-        ..Family::default()
-    };
+    let family = || Family::new("requests", MetricType::Unknown, "Requests.", "");
     let block = |number: u64| {
         let mut series = ChunkBuilder::default();
         for code in ["200", "404", "500"].iter().take(2 + number as usize % 2) {

@@ -36,12 +36,7 @@ fn chunk(name: &str, kind: MetricType, series: &[&[(&str, &str)]]) -> Arc<Series
                 .chain(labels.iter().copied()),
         );
     }
-    let family = Family {
-        name: name.into(),
-        kind,
-        help: format!("Help of {name}.").into(),
-        unit: "".into(),
-    };
+    let family = Family::new(name, kind, &format!("Help of {name}."), "");
     Arc::new(builder.finish(Some(Arc::new(family))))
 }
 

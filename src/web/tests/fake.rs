@@ -107,15 +107,7 @@ impl Backend for Fake {
     }
 
     fn target_metadata(&self) -> Vec<TargetMetadata> {
-        let family = |name: &str, kind, help: &str| {
-            let (name, help, unit) = (name.into(), help.into(), "".into());
-            Arc::new(Family {
-                name,
-                kind,
-                help,
-                unit,
-            })
-        };
+        let family = |name: &str, kind, help: &str| Arc::new(Family::new(name, kind, help, ""));
         let target = |job: &str, families| TargetMetadata {
             labels: Labels::from_pairs([("job", job)]),
             families,

@@ -65,11 +65,8 @@ fn exemplar() -> impl Strategy<Value = Exemplar> {
 }
 
 fn family() -> impl Strategy<Value = Family> {
-    ("[a-z]{0,5}", 0u8..8, ".{0,200}", "[a-z]{0,3}").prop_map(|(name, kind, help, unit)| Family {
-        name: name.into(),
-        kind: MetricType::from_number(kind),
-        help: help.into(),
-        unit: unit.into(),
+    ("[a-z]{0,5}", 0u8..8, ".{0,200}", "[a-z]{0,3}").prop_map(|(name, kind, help, unit)| {
+        Family::new(&name, MetricType::from_number(kind), &help, &unit)
     })
 }
 
@@ -118,9 +115,9 @@ proptest! {
                 .iter()
                 .map(|family| prompb::MetricMetadata {
                     kind: i32::from(family.kind as u8),
-                    metric_family_name: family.name.to_string(),
-                    help: family.help.to_string(),
-                    unit: family.unit.to_string(),
+                    metric_family_name: family.name().to_string(),
+                    help: family.help().to_string(),
+                    unit: family.unit().to_string(),
                 })
                 .collect(),
         };

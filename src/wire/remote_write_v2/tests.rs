@@ -46,11 +46,8 @@ fn exemplar() -> impl Strategy<Value = Exemplar> {
 }
 
 fn family() -> impl Strategy<Value = Family> {
-    ("[a-z]{0,5}", 0u8..8, ".{0,200}", "[a-z]{0,3}").prop_map(|(name, kind, help, unit)| Family {
-        name: name.into(),
-        kind: MetricType::from_number(kind),
-        help: help.into(),
-        unit: unit.into(),
+    ("[a-z]{0,5}", 0u8..8, ".{0,200}", "[a-z]{0,3}").prop_map(|(name, kind, help, unit)| {
+        Family::new(&name, MetricType::from_number(kind), &help, &unit)
     })
 }
 
@@ -147,7 +144,7 @@ fn check(request: &Request, entry: &prompb_v2::TimeSeries, wanted: &Wanted, labe
         (own.kind, text(own.help_ref), text(own.unit_ref))
     });
     let family = wanted.family.as_ref();
-    let family = family.map(|own| (i32::from(own.kind as u8), &*own.help, &*own.unit));
+    let family = family.map(|own| (i32::from(own.kind as u8), own.help(), own.unit()));
     assert_eq!(told, family);
 }
 
@@ -194,12 +191,7 @@ fn the_bytes_are_these() {
             value: 2.0,
             timestamp_ms: None,
         }],
-        family: Some(Family {
-            kind: MetricType::Gauge,
-            help: "H".into(),
-            unit: "s".into(),
-            ..Family::default()
-        }),
+        family: Some(Family::new("", MetricType::Gauge, "H", "s")),
     };
     let target = Labels::from_pairs([("job", "j")]);
     let bytes = written(&[series], &target, &Labels::default());

@@ -177,12 +177,7 @@ fn absent_old_and_timestamped_slots_are_told_apart() {
 
 #[test]
 fn every_series_carries_what_its_family_says() {
-    let family = Family {
-        name: "m".into(),
-        kind: MetricType::Counter,
-        help: "What it counts.".into(),
-        unit: "bytes".into(),
-    };
+    let family = Family::new("m", MetricType::Counter, "What it counts.", "bytes");
     let chunks = [chunk(0..2, Some(family)), chunk(2..3, None)];
     let mut builder = RequestBuilder::default();
     let pieces = [piece(Mono(0), block(1, &alike(1, &chunks)))];

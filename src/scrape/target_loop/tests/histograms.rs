@@ -141,7 +141,7 @@ fn a_native_histogram_is_one_sample_whose_value_is_the_sum() {
         let family = outcome.blocks[0].series.chunks()[0]
             .family()
             .expect("a family");
-        assert_eq!((&*family.name, &*family.help), ("h", "About h."));
+        assert_eq!((family.name(), family.help()), ("h", "About h."));
     }
 }
 

@@ -12,17 +12,8 @@ use crate::wire::prompb_v2::{Request, TimeSeries};
 /// Requests of every shape there is: shared chunks, lists that change, parts of blocks, backlog,
 /// rules, families, exemplars, explicit and start timestamps, histograms, staleness, absent slots.
 fn requests() -> Vec<Request> {
-    let family = Family {
-        name: "m".into(),
-        kind: MetricType::Counter,
-        help: "Help.".into(),
-        unit: "bytes".into(),
-    };
-    let bare = Family {
-        name: "bare".into(),
-        kind: MetricType::Gauge,
-        ..Family::default()
-    };
+    let family = Family::new("m", MetricType::Counter, "Help.", "bytes");
+    let bare = Family::new("bare", MetricType::Gauge, "", "");
     let chunks = [
         chunk(0..3, Some(family)),
         chunk(3..5, Some(bare)),
