@@ -57,7 +57,7 @@ small_build() {
     env RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
         RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
         cargo "$1" --release --locked --target "$2" --target-dir "$3" \
-        -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind >&2
+        -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2
 }
 
 # What --version says of the build. Without git, or with changes, there is no revision to name.

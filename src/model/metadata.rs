@@ -62,25 +62,39 @@ pub struct Family {
     /// Name, unit and help, one behind the other.
     text: Box<str>,
     name_len: u32,
-    unit_len: u32,
-    /// Type; `Unknown` when the page does not say.
-    pub kind: MetricType,
+    /// Length of the unit in units of [`UNIT_ONE`], and the type below: with a word for the type
+    /// the heap would give it sixteen bytes more.
+    unit_and_kind: u32,
 }
+
+/// One byte of unit in [`Family::unit_and_kind`].
+const UNIT_ONE: u32 = 8;
+
+/// The longest unit that is kept, in bytes; pages with longer ones are not made by programs.
+const UNIT_BYTES_MAX: usize = (u32::MAX / UNIT_ONE) as usize;
 
 impl Family {
     /// A family with that name, type, help text (unescaped) and unit; what the page does not say
     /// is empty.
     #[must_use]
     pub fn new(name: &str, kind: MetricType, help: &str, unit: &str) -> Family {
-        // A text too long to be told apart would be another's; pages are far smaller.
-        let [name_len, unit_len] =
-            [name, unit].map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX));
+        // Lengths that do not fit are those of pages of gigabytes, which no limit lets in.
+        let unit = if unit.len() > UNIT_BYTES_MAX {
+            ""
+        } else {
+            unit
+        };
         Family {
             text: [name, unit, help].concat().into(),
-            name_len,
-            unit_len,
-            kind,
+            name_len: u32::try_from(name.len()).unwrap_or(u32::MAX),
+            unit_and_kind: unit.len() as u32 * UNIT_ONE + kind as u32,
         }
+    }
+
+    /// Type; `Unknown` when the page does not say.
+    #[must_use]
+    pub fn kind(&self) -> MetricType {
+        MetricType::from_number((self.unit_and_kind % UNIT_ONE) as u8)
     }
 
     /// Family name, for instance `http_requests` of `http_requests_total` in OpenMetrics.
@@ -92,13 +106,13 @@ impl Family {
     /// Unit; empty when the page does not say.
     #[must_use]
     pub fn unit(&self) -> &str {
-        self.part(self.name_len, self.unit_len)
+        self.part(self.name_len, self.unit_and_kind / UNIT_ONE)
     }
 
     /// Help text, unescaped; empty when the page does not say.
     #[must_use]
     pub fn help(&self) -> &str {
-        let start = self.name_len as usize + self.unit_len as usize;
+        let start = self.name_len as usize + self.unit().len();
         self.text.get(start..).unwrap_or_default()
     }
 
@@ -108,14 +122,19 @@ impl Family {
         self.text.len()
     }
 
+    /// Replaces the type.
+    pub fn set_kind(&mut self, kind: MetricType) {
+        *self = Family::new(self.name(), kind, self.help(), self.unit());
+    }
+
     /// Replaces the help text.
     pub fn set_help(&mut self, help: &str) {
-        *self = Family::new(self.name(), self.kind, help, self.unit());
+        *self = Family::new(self.name(), self.kind(), help, self.unit());
     }
 
     /// Replaces the unit.
     pub fn set_unit(&mut self, unit: &str) {
-        *self = Family::new(self.name(), self.kind, self.help(), unit);
+        *self = Family::new(self.name(), self.kind(), self.help(), unit);
     }
 
     fn part(&self, start: u32, len: u32) -> &str {
@@ -129,7 +148,7 @@ impl std::fmt::Debug for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Family")
             .field("name", &self.name())
-            .field("kind", &self.kind)
+            .field("kind", &self.kind())
             .field("help", &self.help())
             .field("unit", &self.unit())
             .finish()
@@ -147,8 +166,10 @@ mod tests {
         assert_eq!(parts(&family), ["é", "helps", "s"]);
         family.set_unit("bytes");
         family.set_help("");
+        family.set_kind(MetricType::StateSet);
+        family.set_kind(MetricType::Gauge);
         assert_eq!(parts(&family), ["é", "", "bytes"]);
-        assert_eq!((family.kind, family.text_bytes()), (MetricType::Gauge, 7));
+        assert_eq!((family.kind(), family.text_bytes()), (MetricType::Gauge, 7));
         assert_eq!(parts(&Family::default()), ["", "", ""]);
         let other = Family::new("ébytes", MetricType::Gauge, "", "");
         assert_ne!(family, other);

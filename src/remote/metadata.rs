@@ -56,7 +56,7 @@ fn key(family: &Family) -> (&str, &str, u8, &str) {
     (
         family.name(),
         family.help(),
-        family.kind as u8,
+        family.kind() as u8,
         family.unit(),
     )
 }

@@ -305,7 +305,8 @@ impl RequestBuilder {
             }
             Sent::AsIs(shared) => v1::append_labels(out, **own, shared),
         }
-        let before = counts.all();
+        let written = |counts: &Counts| if RICH { counts.all() } else { counts.samples };
+        let before = written(counts);
         for cursor in cursors.iter_mut() {
             if RICH && part.histograms {
                 write_histogram(out, slot, cursor, rules, counts);
@@ -315,7 +316,7 @@ impl RequestBuilder {
                 counts.highest_ms = counts.highest_ms.max(timestamp_ms);
             }
         }
-        if counts.all() == before {
+        if written(counts) == before {
             return v1::abandon_series(out, &entry);
         }
         if rules.exemplars {

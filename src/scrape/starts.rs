@@ -128,7 +128,8 @@ fn members(
     for chunk in chunks {
         let series = chunk.series();
         let family = series.family();
-        if let Some(family) = family.filter(|own| counts(own.kind) && families.contains(own.name()))
+        if let Some(family) =
+            family.filter(|own| counts(own.kind()) && families.contains(own.name()))
         {
             for (row, slot) in chunk.rows().zip(chunk.slots()) {
                 row.put_key(&mut key);

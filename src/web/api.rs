@@ -176,7 +176,7 @@ pub(super) fn targets_metadata(site: &Site, head: &RequestHead) -> Response {
                 .map(|family| TargetFamily {
                     target: LabelObject(&target.labels),
                     metric: metric.is_none().then_some(family.name()),
-                    kind: family.kind.as_str(),
+                    kind: family.kind().as_str(),
                     help: family.help(),
                     unit: family.unit(),
                 }),
@@ -213,7 +213,7 @@ pub(super) fn metadata(site: &Site, head: &RequestHead) -> Response {
         let own = families.entry(family.name()).or_default();
         if per_metric.is_none_or(|limit| own.len() < limit) {
             own.insert(FamilyObject {
-                kind: family.kind.as_str(),
+                kind: family.kind().as_str(),
                 unit: family.unit(),
                 help: family.help(),
             });

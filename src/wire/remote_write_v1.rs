@@ -206,7 +206,7 @@ pub fn append_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar, scrape_ms: i64) {
 /// Appends an entry of `metadata`.
 pub fn append_metadata(out: &mut Vec<u8>, family: &Family) {
     let message = open(out, TAG_3_BYTES);
-    let kind = family.kind as u8;
+    let kind = family.kind() as u8;
     if kind != 0 {
         out.extend_from_slice(&[TAG_1_VARINT, kind]);
     }

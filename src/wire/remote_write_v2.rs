@@ -166,7 +166,7 @@ pub fn append_exemplar(
 /// Appends what a family says of itself, for all its series: the same bytes go into each.
 pub fn append_metadata(out: &mut Vec<u8>, symbols: &mut Symbols, family: &Family) {
     let message = open(out, TAG_5_BYTES);
-    let kind = family.kind as u8;
+    let kind = family.kind() as u8;
     if kind != 0 {
         out.extend_from_slice(&[TAG_1_VARINT, kind]);
     }

@@ -1,6 +1,5 @@
 //! Requests with native histograms, as narthex makes them, to Debian's Prometheus and to our receiver.
 
-use std::fs;
 use std::sync::Arc;
 
 use narthex::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
@@ -17,10 +16,9 @@ use narthex::remote::piece::{Item, Piece};
 use narthex::remote::request::Rules;
 use narthex::wire::version::Version;
 
-use super::support::agent::NARTHEX;
-use super::support::process::Process;
 use super::support::prom::Server;
-use super::support::{client, ports, wait};
+use super::support::strict::Strict;
+use super::support::{client, wait};
 
 fn histogram(counts: &[u64]) -> NativeHistogram {
     let mut before = 0;
@@ -173,24 +171,9 @@ fn prometheus_stores_what_it_is_sent() {
 
 #[test]
 fn a_strict_receiver_takes_both_versions_and_shows_what_is_in_them() {
-    let dir = tempfile::Builder::new()
-        .prefix("e2e-")
-        .tempdir()
-        .expect("a scratch folder");
-    let (file, port) = (dir.path().join("samples"), ports::free());
-    let args = [
-        "receive".to_owned(),
-        "--strict".to_owned(),
-        format!("--listen-address=127.0.0.1:{port}"),
-        format!("--file={}", file.display()),
-    ];
-    let mut receiver = Process::start(NARTHEX, &args, dir.path(), &dir.path().join("log"));
-    wait::until_true("the receiver", wait::LONG, || {
-        assert!(receiver.ended().is_none(), "{}", receiver.log());
-        client::get(port, "/").is_ok()
-    });
+    let receiver = Strict::start();
     let shown = |version, name, now_ms| {
-        let answer = client::write(port, name, &body(version, now_ms)).expect("an answer");
+        let answer = client::write(receiver.port, name, &body(version, now_ms)).expect("an answer");
         assert_eq!(answer.status, 204, "{}", answer.body);
         answer.head
     };
@@ -204,7 +187,7 @@ fn a_strict_receiver_takes_both_versions_and_shows_what_is_in_them() {
         head.contains("X-Prometheus-Remote-Write-Samples-Written: 1"),
         "{head}"
     );
-    let text = fs::read_to_string(&file).expect("the file");
+    let text = receiver.text();
     let at = |time: &str| {
         let lines = text.lines();
         let own = lines.filter(|line| line.split(' ').any(|word| word == time));

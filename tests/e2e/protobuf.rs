@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::support::agent::{Agent, Kind};
 use super::support::http::{HttpServer, Reply, Request};
+use super::support::prom::Server;
 use super::support::receiver::{Books, Receiver, label};
+use super::support::strict::Strict;
 use super::support::target::TEXT;
-use super::support::{config, wait};
+use super::support::{config, endpoint, wait, with_v2};
 
 #[allow(dead_code, reason = "the whole definition is there for all tests")]
 #[path = "../../src/exposition/proto/testing.rs"]
@@ -225,6 +227,67 @@ fn native_histograms_are_asked_for_first_and_leave_the_rest_as_it_is() {
     assert!(accepted.contains(&ACCEPT), "{accepted:?}");
     assert!(accepted.iter().any(|accept| !accept.contains("protobuf")));
     receiver.assert_clean();
+}
+
+#[test]
+fn native_histograms_arrive_whole_and_end_with_their_target() {
+    let families = [
+        family("latency", HISTOGRAM, native(false)),
+        family("queue", GAUGE_HISTOGRAM, native(true)),
+    ];
+    let body = delimited(&families);
+    let target = HttpServer::start(move |_: &Request| Reply::ok(PROTOBUF, body.clone()));
+    let text = HttpServer::start(|_: &Request| Reply::ok(TEXT, PLAIN_TEXT));
+    let server = Server::with(&["--enable-feature=native-histograms"]);
+    let receiver = Strict::start();
+    let custom = "  convert_classic_histograms_to_nhcb: true\n";
+    let jobs = [
+        job("native", &target, "  scrape_native_histograms: true\n"),
+        job("custom", &text, custom),
+    ];
+    let endpoints = [endpoint(&server.url()), with_v2(&endpoint(&receiver.url()))];
+    let endpoints = endpoints.map(|own| format!("{own}  send_native_histograms: true\n"));
+    let jobs = jobs.concat();
+    let written = format!(
+        "scrape_configs:\n{jobs}remote_write:\n{}",
+        endpoints.concat()
+    );
+    let mut agent = Agent::of(Kind::Narthex, &written);
+    agent.start();
+    for (query, expected) in [
+        ("histogram_count(latency)", Some(3.0)),
+        ("histogram_sum(latency)", Some(3.5)),
+        ("histogram_count(queue)", Some(3.5)),
+        ("size_count{job='custom'}", None),
+    ] {
+        wait::until_true(query, wait::LONG, || server.scalar(query) == expected);
+    }
+    for line in [
+        "latency{instance=\"one\",job=\"native\"} {count:3,sum:3.5,schema:3,zero_threshold:0.001,zero_count:0,\
+         positive_spans:[1:2],positive_buckets:[1,2]}",
+        "queue{instance=\"one\",job=\"native\"} {count:3.5,sum:3.5,schema:3,zero_threshold:0.001,zero_count:0,\
+         positive_spans:[1:2],positive_buckets:[1.5,2],reset:gauge}",
+        "size{instance=\"one\",job=\"custom\",zone=\"a\"} {count:5,sum:7.25,schema:-53,\
+         custom_values:[0.5,1],positive_spans:[0:3],positive_buckets:[2,1,2]}",
+    ] {
+        let arrived = wait::try_until(wait::LONG, || receiver.text().contains(line).then_some(()));
+        assert!(
+            arrived.is_some(),
+            "{line} is not in\n{}\n{}",
+            receiver.text(),
+            receiver.log()
+        );
+    }
+    // 1.0 has no custom buckets: what it does not carry is counted.
+    let name = "prometheus_remote_storage_histograms_dropped_total";
+    let left_out = agent.metric(name, "nhcb_in_rw1_not_supported");
+    assert!(left_out >= Some(1.0), "{left_out:?}");
+    target.pause();
+    wait::until_true("the histogram to end", wait::LONG, || {
+        server.scalar("histogram_count(latency)").is_none()
+    });
+    let ended = "latency{instance=\"one\",job=\"native\"} StaleNaN";
+    wait::until_true("its marker", wait::LONG, || receiver.text().contains(ended));
 }
 
 #[test]

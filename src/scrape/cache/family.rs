@@ -29,7 +29,7 @@ impl FamilyReader {
         let mut rest = prelude;
         while let Ok(Some((item, used))) = parser.step(rest, true) {
             match item {
-                Item::Type { name, kind } => self.family(&unescape_name(name)).kind = kind,
+                Item::Type { name, kind } => self.family(&unescape_name(name)).set_kind(kind),
                 Item::Help { name, text } => {
                     let help = unescape_help(text, format);
                     self.family(&unescape_name(name)).set_help(&help);

@@ -88,7 +88,7 @@ pub fn walk(
             };
             if row.lead > 0 {
                 let family = chunk.series().family();
-                parser.skip(row.lead, family.map(|family| family.kind));
+                parser.skip(row.lead, family.map(|family| family.kind()));
             }
             rows.matched(next, row.kind, &tail);
             last = key;

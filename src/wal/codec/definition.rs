@@ -35,7 +35,7 @@ pub fn take_epoch(payload: &[u8]) -> Option<Epoch> {
 /// Appends the payload of a family definition.
 pub fn put_family(out: &mut Vec<u8>, id: u32, family: &Family) {
     varint::write(out, id.into());
-    varint::write(out, family.kind as u64);
+    varint::write(out, family.kind() as u64);
     for text in [family.name(), family.help(), family.unit()] {
         put_string(out, text);
     }

@@ -114,7 +114,7 @@ proptest! {
             metadata: families
                 .iter()
                 .map(|family| prompb::MetricMetadata {
-                    kind: i32::from(family.kind as u8),
+                    kind: i32::from(family.kind() as u8),
                     metric_family_name: family.name().to_string(),
                     help: family.help().to_string(),
                     unit: family.unit().to_string(),

@@ -144,7 +144,7 @@ fn check(request: &Request, entry: &prompb_v2::TimeSeries, wanted: &Wanted, labe
         (own.kind, text(own.help_ref), text(own.unit_ref))
     });
     let family = wanted.family.as_ref();
-    let family = family.map(|own| (i32::from(own.kind as u8), own.help(), own.unit()));
+    let family = family.map(|own| (i32::from(own.kind() as u8), own.help(), own.unit()));
     assert_eq!(told, family);
 }
 

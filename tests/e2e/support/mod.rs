@@ -17,6 +17,7 @@ pub(crate) mod receiver;
 pub(crate) mod secure;
 pub(crate) mod segment;
 pub(crate) mod strace;
+pub(crate) mod strict;
 pub(crate) mod target;
 pub(crate) mod verdict;
 pub(crate) mod victoria;
