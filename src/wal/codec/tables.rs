@@ -4,7 +4,7 @@
 //! come and go gets its old definition back, which on exporters with expiring series is most of
 //! what a log would write otherwise. The latest holder is kept as a `Weak`, which keeps the address taken but
 //! not the contents, so that the log never keeps labels alive that nobody scrapes any more;
-//! contents are kept as a [`Digest`]. A definition costs about fifty bytes here.
+//! contents are kept as a [`Digest`]. A definition costs about forty bytes here.
 
 use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
@@ -25,24 +25,24 @@ pub struct Place {
 }
 
 /// Offsets are remembered in units of so many bytes.
-const UNIT: u64 = 1024;
+const UNIT: u64 = 2048;
 
 /// Definitions for which a table makes room at least.
 const ROOM_MIN: usize = 16;
 
 /// Not written yet.
-const NOWHERE: u32 = u32::MAX;
+const NOWHERE: u16 = u16::MAX;
 
 /// The frame of copies of which one stands far enough from the first.
-const SAFE: u32 = u32::MAX;
+const SAFE: u16 = u16::MAX;
 
-/// Where a definition was written.
+/// Where a definition was written. Two bytes each: with more a definition would take eight more.
 #[derive(Clone, Copy, Debug)]
 pub struct Copies {
     /// Where the first copy's frame begins, in [`UNIT`]s, rounded up.
-    first: u32,
+    first: u16,
     /// Frame of the latest copy, or [`SAFE`].
-    latest: u32,
+    latest: u16,
 }
 
 impl Default for Copies {
@@ -54,9 +54,10 @@ impl Default for Copies {
     }
 }
 
-fn narrow(number: u64) -> u32 {
-    // A segment has at most 64 MiB, and a frame in it at least 36 bytes.
-    u32::try_from(number).unwrap_or(u32::MAX - 1)
+fn narrow(number: u64) -> u16 {
+    // A segment has at most 64 MiB. One with more frames than this gets no further copies behind
+    // them; it is cheap, and closed, long before if its frames are small.
+    u16::try_from(number).unwrap_or(u16::MAX - 1)
 }
 
 impl Copies {
@@ -206,7 +207,8 @@ impl<T: Digestible> Table<T> {
         } else {
             self.make_room();
             self.definitions.push(definition);
-            narrow(self.definitions.len() as u64 - 1)
+            // Memory ends before the numbers do.
+            (self.definitions.len() - 1) as u32
         };
         let definitions = &self.definitions;
         let hash = |slot: &u32| definitions[*slot as usize].digest[0];
