@@ -48,13 +48,13 @@ linker_flags() {
     echo "-C link-arg=-Wl,-z,pack-relative-relocs"
 }
 
-# small_build COMMAND TARGET FOLDER: a release build that builds the standard library too: for size, and
+# small_build COMMAND TARGET FOLDER [FOLDERS:]: a release build, with these folders first in PATH, that builds the standard library too: for size, and
 # without what reads debug information for backtraces, of which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any instruction; a panic while something
 # is dropped ends the process, as the second one always does. No panic passes through C, which needs none.
 # A stable compiler takes these flags with RUSTC_BOOTSTRAP=1 alone, and rust-toolchain.toml names the one
 # that is known to keep their meaning.
 small_build() {
-    env RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
+    env PATH="${4:-}$PATH" RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
         RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
         cargo "$1" --release --locked --target "$2" --target-dir "$3" \
         -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2
@@ -104,10 +104,7 @@ build_target() {
         else
             need_zig
             say "building $target with rustup's compiler and zig" >&2
-            (
-                PATH="$ZIG:$PATH"
-                small_build zigbuild "$target" "$folder"
-            )
+            small_build zigbuild "$target" "$folder" "$ZIG:"
         fi
     else
         need_zig
@@ -118,11 +115,8 @@ build_target() {
             die "neither rustup's library for $target nor Debian's rust-web-src can be had"
         debian=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')")
         # An unwinding library comes from zig; rustc's own objects for musl are not there.
-        (
-            PATH="$ZIG:$debian:$PATH"
-            RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
-            small_build zigbuild "$target" "$folder"
-        )
+        RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
+        small_build zigbuild "$target" "$folder" "$ZIG:$debian:"
     fi
     echo "$folder/$target/release/narthex"
 }
