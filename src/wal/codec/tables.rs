@@ -25,7 +25,7 @@ pub struct Place {
 }
 
 /// Offsets are remembered in units of so many bytes.
-const UNIT: u64 = 2048;
+const UNIT: u64 = 1024;
 
 /// Definitions for which a table makes room at least.
 const ROOM_MIN: usize = 16;
@@ -55,7 +55,7 @@ impl Default for Copies {
 }
 
 fn narrow(number: u64) -> u16 {
-    // A segment has at most 64 MiB. One with more frames than this gets no further copies behind
+    // A segment has at most 64 MiB, 65,536 units. One with more frames gets no further copies behind
     // them; it is cheap, and closed, long before if its frames are small.
     u16::try_from(number).unwrap_or(u16::MAX - 1)
 }
