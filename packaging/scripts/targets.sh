@@ -48,11 +48,12 @@ linker_flags() {
     echo "-C link-arg=-Wl,-z,pack-relative-relocs"
 }
 
-# small_build COMMAND TARGET FOLDER [FOLDERS:]: a release build, with these folders first in PATH, that builds the standard library too: for size, and
-# without what reads debug information for backtraces, of which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any instruction; a panic while something
-# is dropped ends the process, as the second one always does. No panic passes through C, which needs none.
-# A stable compiler takes these flags with RUSTC_BOOTSTRAP=1 alone, and rust-toolchain.toml names the one
-# that is known to keep their meaning.
+# small_build COMMAND TARGET FOLDER [FOLDERS:]: a release build, with these folders first in PATH, that
+# builds the standard library too: for size, and without what reads debug information for backtraces, of
+# which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any
+# instruction; a panic while something is dropped ends the process, as the second one always does. No
+# panic passes through C, which needs none. A stable compiler takes these flags with RUSTC_BOOTSTRAP=1
+# alone, and rust-toolchain.toml names the one that is known to keep their meaning.
 small_build() {
     env PATH="${4:-}$PATH" RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
         RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
