@@ -47,7 +47,7 @@ pub fn references(config: &Config) -> Vec<Reference> {
         let owner = format!("job {:?}", job.job_name);
         let mut add = adder(&mut found, &owner);
         client(&job.http_client, &mut add);
-        for entry in &job.discovery {
+        for entry in &*job.discovery {
             discovery(entry, &mut add);
         }
     }

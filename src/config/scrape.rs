@@ -67,7 +67,9 @@ pub struct ScrapeConfig {
     /// How to reach targets.
     pub http_client: HttpClientConfig,
     /// Where targets come from, by mechanism (`static` last), then in file order.
-    pub discovery: Vec<DiscoveryConfig>,
+    ///
+    /// Shared: a job may list thousands of targets, and each of them compares versions of it.
+    pub discovery: Arc<[DiscoveryConfig]>,
 }
 
 /// Bounds of a job. Zero means none, except where a field says otherwise.

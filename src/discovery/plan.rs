@@ -92,7 +92,7 @@ impl Plan {
         let name: Arc<str> = job.job_name.as_str().into();
         let mut providers = Vec::new();
         let mut static_groups = Vec::new();
-        for entry in &job.discovery {
+        for entry in &*job.discovery {
             let read = if entry.mechanism == static_config::MECHANISM {
                 static_config::parse(&entry.cursor()).map(|group| static_groups.push(group))
             } else {

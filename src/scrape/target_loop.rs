@@ -166,7 +166,8 @@ impl TargetLoop {
     /// otherwise the next page is read as if it were the first, and series that it no longer
     /// yields get their markers.
     pub fn reconfigure(&mut self, config: Arc<ScrapeConfig>, timeout: Duration) {
-        let keep = same_series_rules(&self.config, &config);
+        let same = Arc::ptr_eq(&self.config, &config);
+        let keep = same || same_series_rules(&self.config, &config);
         self.timeout = timeout;
         self.config = config;
         if !keep {
@@ -478,7 +479,7 @@ fn same_series_rules(old: &ScrapeConfig, new: &ScrapeConfig) -> bool {
             ..config.limits
         },
         http_client: HttpClientConfig::default(),
-        discovery: Vec::new(),
+        discovery: [].into(),
         ..config.clone()
     };
     comparable(old) == comparable(new)

@@ -37,7 +37,7 @@ pub(crate) fn job(name: &str) -> ScrapeConfig {
         relabel_configs: Vec::new(),
         metric_relabel_configs: Vec::new(),
         http_client: HttpClientConfig::default(),
-        discovery: Vec::new(),
+        discovery: [].into(),
     }
 }
 

@@ -3,19 +3,23 @@
 //! 100 and of 10,000 series are compared.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use narthex::config::scrape::ScrapeConfig;
 use narthex::exposition::protocol::Format;
 use narthex::limits;
 use narthex::model::block::ScrapeBlock;
+use narthex::model::labels::Labels;
+use narthex::model::series::TargetIdentity;
 use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
+use narthex::scrape::target_loop::TargetLoop;
 use narthex::sys::clock::Clock;
 use narthex::wire::version::Version;
 
 use crate::counting::measure;
 use crate::log::Log;
-use crate::paths::{Target, job, pieces, request};
+use crate::paths::{Target, job, pieces, request, surroundings};
 
 const FEW: usize = 100;
 const MANY: usize = 10_000;
@@ -164,4 +168,28 @@ fn a_request_allocates_nothing_per_series() {
         println!("request: {few:?} calls for {FEW} series, {many:?} for {MANY}");
         assert_eq!((few, many), (vec![calls; COUNTED], vec![calls; COUNTED]));
     }
+}
+
+/// Calls of the allocator for a target whose job is read anew, with so many targets listed in it.
+fn reconfigure_calls(listed: usize) -> usize {
+    let targets = (0..listed).map(|number| format!("'host{number}:9100'"));
+    let targets = targets.collect::<Vec<_>>().join(", ");
+    let config = || job(&format!(", static_configs: [{{targets: [{targets}]}}]"));
+    let identity = TargetIdentity {
+        id: 1,
+        job: "node".into(),
+        labels: Labels::default(),
+    };
+    let timeout = Duration::from_secs(10);
+    let mut target = TargetLoop::new(Arc::new(identity), config(), timeout, surroundings());
+    let read_anew = config();
+    let ((), taken) = measure(|| target.reconfigure(read_anew, timeout));
+    taken.calls
+}
+
+#[test]
+fn a_target_costs_the_same_however_many_its_job_lists() {
+    let (few, many) = (reconfigure_calls(1), reconfigure_calls(1000));
+    println!("reconfigure: {few} calls beside no other target, {many} beside 999");
+    assert_eq!(few, many);
 }

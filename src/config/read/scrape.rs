@@ -60,7 +60,7 @@ pub(in crate::config) fn read(
         scrape_failure_log_file: global::path(&mut fields, "scrape_failure_log_file")
             .or_else(|| global.scrape_failure_log_file.clone()),
         http_client: http_client::read(&mut fields, true),
-        discovery: discovery::read(&mut fields, relabel_configs.is_empty(), file),
+        discovery: discovery::read(&mut fields, relabel_configs.is_empty(), file).into(),
         relabel_configs,
         metric_relabel_configs,
         job_name,
