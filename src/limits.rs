@@ -71,6 +71,9 @@ pub const MEMORY_CLIENTS: usize = 2;
 /// Scrapes under way on one worker while memory runs short.
 pub const MEMORY_EXCHANGES: usize = 1;
 
+/// How long small pages go before larger ones that wait, while memory runs short.
+pub const MEMORY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// After a target was given up for want of memory, its worker gives up no other for so long: what it
 /// held is free when its last block has gone.
 pub const MEMORY_GIVE_UP_PAUSE: Duration = Duration::from_secs(5);

@@ -239,7 +239,7 @@ impl Worker {
         while self.fetcher.active() < limits::MEMORY_EXCHANGES
             || !self.env.shared.memory.sheds(Relief::Concurrency)
         {
-            let Some((id, scheduled)) = self.waiting.pop() else {
+            let Some((id, scheduled)) = self.waiting.pop(self.env.clock.mono()) else {
                 return;
             };
             self.begin(id, scheduled, None);
