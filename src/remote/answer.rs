@@ -268,6 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn senders_must_ignore_the_body_of_a_success() {
+        for body in [
+            "",
+            "ok",
+            "out of order sample",
+            "{\"error\":\"none written\"}",
+        ] {
+            for status in [200, 202, 204] {
+                assert_eq!(verdict(&http(status, body)), Verdict::Accepted, "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn receivers_say_in_many_words_that_they_have_a_sample() {
         for body in [
             "out of order sample",

@@ -284,8 +284,14 @@ fn decode(request: &Request) -> Result<WriteRequest, String> {
             return Err(format!("{name} is {:?}, not {value}", request.header(name)));
         }
     }
-    if request.method != "POST" || request.header("User-Agent").is_none() {
-        return Err(format!("{} without User-Agent", request.method));
+    let agent = request.header("User-Agent").unwrap_or_default();
+    // RFC 9110: a product and its version.
+    let product = agent.split_once('/').filter(|(name, version)| {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        !name.is_empty() && name.chars().all(token) && version.starts_with(token)
+    });
+    if request.method != "POST" || product.is_none() {
+        return Err(format!("{} from {agent:?}", request.method));
     }
     let plain = snap::raw::Decoder::new()
         .decompress_vec(&request.body)
