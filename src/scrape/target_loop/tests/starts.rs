@@ -1,6 +1,8 @@
 //! Start timestamps of a target from page to page.
 
 use super::*;
+use crate::exposition::protocol::Dialect;
+use crate::exposition::transcode::Histograms;
 
 /// A target that takes start timestamps, or does not.
 fn harness(start_timestamps: bool) -> Harness {
@@ -127,4 +129,46 @@ fn a_start_belongs_to_a_series_whatever_relabelling_calls_it() {
         starts(&harness.open_metrics(page)),
         expected(&[("other", 1500)])
     );
+}
+
+/// What becomes of `PAGE` where classic histograms become native ones.
+fn converted(start_timestamps: bool, always_classic: bool) -> Outcome {
+    let histograms = Histograms {
+        to_custom: true,
+        always_classic,
+        ..Histograms::default()
+    };
+    let page = format!("{PAGE}# EOF\n");
+    let dialect = Dialect::Text(Format::OpenMetrics);
+    harness(start_timestamps).body(dialect, page.as_bytes(), histograms)
+}
+
+#[test]
+fn created_lines_become_the_starts_of_converted_histograms_too() {
+    let outcome = converted(true, false);
+    let all = [("a_total x=1", 1500), ("a_total x=2", 2500), ("h", 3500)];
+    assert_eq!(starts(&outcome), expected(&all));
+    // Two counters, the histogram and the gauge's own line.
+    assert_eq!(outcome.counts.scraped, 4);
+    let kept = [
+        ("a_total x=1", 1500),
+        ("a_total x=2", 2500),
+        ("h_bucket le=1.0", 3500),
+        ("h_bucket le=+Inf", 3500),
+        ("h_count", 3500),
+        ("h_sum", 3500),
+        ("h", 3500),
+    ];
+    let outcome = converted(true, true);
+    assert_eq!(starts(&outcome), expected(&kept));
+    assert_eq!(outcome.counts.scraped, 8);
+}
+
+#[test]
+fn without_the_feature_a_created_line_stays_a_series_beside_a_converted_histogram() {
+    let outcome = converted(false, false);
+    assert_eq!(starts(&outcome), []);
+    let lines = lines(&outcome.blocks);
+    assert!(lines.contains(&series("h_created", "3.5")), "{lines:?}");
+    assert_eq!(outcome.counts.scraped, 7);
 }
