@@ -101,7 +101,8 @@ fn load_beyond_the_budget_is_shed_in_order_and_comes_back() {
     wait::until_true("what fits to be carried", wait::LONG, || up(&receiver) > 0);
     // The fleet shrinks: everything is taken again.
     manner.store(SMALL, Ordering::Relaxed);
-    wait::until_true("all targets to be up", wait::LONG, || {
+    // What was held has to be sent first, in requests that are small while memory runs short.
+    wait::until_true("all targets to be up", 3 * wait::LONG, || {
         up(&receiver) == LARGE
     });
     wait::until_true("no measure to be in force", wait::LONG, || {
