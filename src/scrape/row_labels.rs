@@ -122,7 +122,7 @@ impl<'a> RowLabels<'a> {
     /// Whether the row is no series but says since when others count.
     #[must_use]
     pub fn is_start(&self, key: &[u8], type_before: MetricType) -> bool {
-        self.config.start_timestamps
+        self.config.takes_starts()
             && self.format == Format::OpenMetrics
             && created::is_start(key, type_before)
     }
