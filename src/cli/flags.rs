@@ -239,7 +239,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "enable-feature",
         Values,
         "",
-        "Comma separated feature names. With an effect: auto-reload-config, extra-scrape-metrics, st-storage.",
+        "Comma separated feature names. With an effect: auto-reload-config, created-timestamp-zero-ingestion, extra-scrape-metrics, st-storage.",
     ),
     used(
         "log.level",

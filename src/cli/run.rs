@@ -30,6 +30,7 @@ pub(super) fn options(given: &Given, hostname: &str) -> Result<RunOptions, Usage
         config_file: given.value("config.file").into(),
         features: Features {
             start_timestamps: features.contains(&"st-storage"),
+            start_zeros: features.contains(&"created-timestamp-zero-ingestion"),
             extra_scrape_metrics: features.contains(&"extra-scrape-metrics"),
         },
         auto_reload: auto_reload(given, &features)?,
@@ -195,11 +196,12 @@ fn features(given: &Given) -> Vec<&str> {
 }
 
 /// Features with an effect here, and those whose absence nobody will notice.
-const FEATURES: [&str; 9] = [
+const FEATURES: [&str; 10] = [
     "agent",
     "auto-gomaxprocs",
     "auto-gomemlimit",
     "auto-reload-config",
+    "created-timestamp-zero-ingestion",
     "exemplar-storage",
     "expand-external-labels",
     "extra-scrape-metrics",

@@ -38,8 +38,10 @@ pub struct Config {
 /// What the command line adds to the defaults of a configuration (`--enable-feature`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// Jobs take start timestamps (`st-storage`).
+    /// Jobs keep start timestamps (`st-storage`).
     pub start_timestamps: bool,
+    /// Jobs add zeros at start timestamps (`created-timestamp-zero-ingestion`).
+    pub start_zeros: bool,
     /// Jobs that do not say have the extra synthetic series (`extra-scrape-metrics`).
     pub extra_scrape_metrics: bool,
 }

@@ -34,8 +34,10 @@ pub struct ScrapeConfig {
     pub native_histogram_bucket_limit: u64,
     /// Least growth from one bucket of a native histogram to the next. 0 for no limit.
     pub native_histogram_min_bucket_factor: f64,
-    /// Take start timestamps (`_created` lines); without, such lines are series like others.
+    /// Keep start timestamps beside samples.
     pub start_timestamps: bool,
+    /// Add a sample of zero at a start timestamp.
+    pub start_zeros: bool,
     /// Which names are valid.
     pub name_scheme: NameScheme,
     /// How targets are asked to escape names.
@@ -70,6 +72,32 @@ pub struct ScrapeConfig {
     ///
     /// Shared: a job may list thousands of targets, and each of them compares versions of it.
     pub discovery: Arc<[DiscoveryConfig]>,
+}
+
+impl ScrapeConfig {
+    /// Whether pages are asked for start timestamps; without, `_created` lines are series like others.
+    #[must_use]
+    pub const fn takes_starts(&self) -> bool {
+        self.start_timestamps || self.start_zeros
+    }
+
+    /// Whether another version of the job yields the same series from the same page (Prometheus keeps
+    /// its cache in exactly these cases).
+    #[must_use]
+    pub fn yields_the_same_series(&self, other: &ScrapeConfig) -> bool {
+        let comparable = |config: &ScrapeConfig| ScrapeConfig {
+            scrape_interval: Duration::ZERO,
+            scrape_timeout: Duration::ZERO,
+            limits: ScrapeLimits {
+                samples: None,
+                ..config.limits
+            },
+            http_client: HttpClientConfig::default(),
+            discovery: [].into(),
+            ..config.clone()
+        };
+        comparable(self) == comparable(other)
+    }
 }
 
 /// Bounds of a job. Zero means none, except where a field says otherwise.

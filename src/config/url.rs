@@ -153,10 +153,13 @@ impl fmt::Display for Url {
     }
 }
 
-/// A URL as it may be shown: a password is replaced by `xxxxx`. What cannot be parsed and holds an
-/// `@` is hidden whole.
+/// A URL, or an address without a scheme, as it may be shown: a password is replaced by `xxxxx`. What
+/// cannot be parsed and holds an `@` is hidden whole.
 #[must_use]
 pub fn redacted(text: &str) -> String {
+    if !text.contains("://") {
+        return redacted_address(text);
+    }
     match parse(text) {
         Ok(url)
             if url
@@ -168,6 +171,16 @@ pub fn redacted(text: &str) -> String {
         }
         Ok(url) => url.to_string(),
         Err(_) => shown(text),
+    }
+}
+
+/// `name:password@host` and what may follow. A word before a colon would be taken for a scheme.
+fn redacted_address(text: &str) -> String {
+    let end = text.find(['/', '?', '#']).unwrap_or(text.len());
+    let user = text[..end].rsplit_once('@').map_or("", |(user, _)| user);
+    match user.split_once(':') {
+        Some((name, _)) => format!("{name}:xxxxx{}", &text[user.len()..]),
+        None => text.to_owned(),
     }
 }
 
@@ -213,5 +226,18 @@ mod tests {
         let error = parse("http://a:secret@b:x").expect_err("bad port");
         assert!(!error.contains("secret"), "{error}");
         assert!(!redacted("http://a:sec ret@b").contains("ret"));
+    }
+
+    #[test]
+    fn passwords_of_addresses_without_a_scheme_are_never_shown() {
+        for (address, shown) in [
+            ("a:secret@b:9100", "a:xxxxx@b:9100"),
+            ("a:sec@ret@b/c@d", "a:xxxxx@b/c@d"),
+            ("a@b:9100", "a@b:9100"),
+            ("b:9100", "b:9100"),
+            ("[::1]:9100/x:y@z", "[::1]:9100/x:y@z"),
+        ] {
+            assert_eq!(redacted(address), shown);
+        }
     }
 }

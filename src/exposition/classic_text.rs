@@ -3,8 +3,10 @@
 //!
 //! The series of one histogram stand together on a page. They are gathered as long as name and
 //! labels are the same, and the histogram follows in their place. What is no histogram after all is
-//! left out.
+//! left out. Where start timestamps are taken, the `_created` lines of OpenMetrics are no series, and
+//! the page is read twice for them: they stand behind the series that they speak of.
 
+use super::created::{self, Starts};
 use super::error::{ParseError, line_and_column};
 use super::key::{SeriesText, parse_key};
 use super::line::{Item, LineParser, Row, Tail, unescape_help, unescape_name};
@@ -13,6 +15,7 @@ use super::proto::key::{Name, append_label, append_series};
 use super::protocol::Format;
 use super::rows::extras::{ExtrasWriter, Origin};
 use super::rows::writer::RowWriter;
+use super::transcode::Options;
 use crate::model::histogram::classic::ClassicHistogram;
 use crate::model::labels::METRIC_NAME;
 use crate::model::metadata::MetricType;
@@ -29,6 +32,11 @@ pub(super) struct Gathering {
     open: Vec<u8>,
     histogram: ClassicHistogram,
     timestamp_ms: Option<i64>,
+    /// Since when the histogram that is being gathered counts.
+    start_ms: Option<i64>,
+    starts: Starts,
+    /// `_created` lines are no series.
+    takes_starts: bool,
     extras: ExtrasWriter,
     exemplars: ExtrasWriter,
     name: Name,
@@ -44,23 +52,30 @@ enum Part {
     Count,
 }
 
-/// Writes the rows of `body`; `keep` leaves the classic ones among them. What is wrong with the
-/// body stands at their end.
+/// Writes the rows of `body`. What is wrong with the body stands at their end.
 pub(super) fn transcode(
     format: Format,
     body: &[u8],
-    keep: bool,
+    options: Options,
     gathering: &mut Gathering,
     rows: &mut RowWriter,
 ) {
     gathering.begin();
-    if let Err(error) = read(format, body, keep, gathering, rows) {
+    gathering.takes_starts = options.start_timestamps && format == Format::OpenMetrics;
+    if gathering.takes_starts {
+        gathering.starts = Starts::of(body);
+    }
+    let keep = options.histograms.always_classic;
+    let read = read(format, body, keep, gathering, rows);
+    gathering.starts = Starts::default();
+    if let Err(error) = read {
         let (line, column) = line_and_column(body, error.offset);
         let message = error.message;
         rows.wrong(&format!("{message} (line {line}, column {column})"));
     }
 }
 
+/// `keep` leaves the classic rows among the others.
 fn read(
     format: Format,
     body: &[u8],
@@ -115,6 +130,9 @@ impl Gathering {
         keep: bool,
         rows: &mut RowWriter,
     ) -> Result<bool, ParseError> {
+        if self.takes_starts && created::is_start(row.key, self.kind) {
+            return Ok(true);
+        }
         let part = if self.kind == MetricType::Histogram {
             self.part(row.key, format)?
         } else {
@@ -124,18 +142,29 @@ impl Gathering {
         if part.is_none() || self.open != self.series {
             fits &= self.close(rows);
         }
+        let start_ms = self.start_of(row.key, format)?;
         if let Some(part) = part {
+            self.start_ms = start_ms;
             self.gather(part, &row.tail);
         }
         if part.is_none() || keep {
             rows.text().extend_from_slice(row.key);
-            self.extras.begin(None);
+            self.extras.begin(start_ms);
             if let Some(exemplar) = row.tail.exemplar {
                 self.extras.exemplar(Origin::Text, exemplar);
             }
             fits &= rows.sample(row.tail.value, row.tail.timestamp_ms, self.extras.bytes());
         }
         Ok(fits)
+    }
+
+    /// Since when a series of the family counts, if a line says so.
+    fn start_of(&mut self, key: &[u8], format: Format) -> Result<Option<i64>, ParseError> {
+        if self.starts.is_empty() || !created::counts(self.kind) {
+            return Ok(None);
+        }
+        parse_key(key, format, &mut self.text)?;
+        Ok(self.starts.of_series(&self.family, &self.text))
     }
 
     /// What a row says of a histogram of the family, and which series that is.
@@ -196,7 +225,7 @@ impl Gathering {
         }
         let mut fits = true;
         if let Ok(gathered) = self.histogram.finish() {
-            self.extras.begin(None);
+            self.extras.begin(self.start_ms);
             self.extras.classic(gathered.buckets, false);
             self.extras.append_exemplars_of(&self.exemplars);
             rows.text().extend_from_slice(&self.open);

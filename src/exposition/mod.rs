@@ -8,6 +8,7 @@
 //! words of errors; any error is meant to fail the whole page. Nothing here keeps series, labels
 //! or state beyond the page.
 
+pub mod created;
 pub mod error;
 pub mod exemplar;
 pub mod key;

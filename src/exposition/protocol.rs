@@ -199,53 +199,68 @@ fn media_type(header: &str) -> Result<String, &'static str> {
     if !well_formed {
         return Err("mime: expected token");
     }
-    let mut names: Vec<String> = Vec::new();
+    let mut known: Vec<(String, String)> = Vec::new();
     loop {
         rest = rest.trim_start();
         // A semicolon at the very end is fine.
         if rest.is_empty() || rest == ";" {
             return Ok(kind);
         }
-        let (name, after) = parameter(rest).ok_or("mime: invalid media parameter")?;
-        if names.contains(&name) {
+        let (name, value, after) = parameter(rest).ok_or("mime: invalid media parameter")?;
+        // The same twice is let pass, as Go does.
+        if known.iter().any(|own| own.0 == name && own.1 != value) {
             return Err("mime: duplicate parameter name");
         }
-        names.push(name);
+        known.push((name, value));
         rest = after;
     }
 }
 
-/// The name of the parameter at the start of `rest`, which begins with `;`, and what follows it.
-fn parameter(rest: &str) -> Option<(String, &str)> {
+/// Name and value of the parameter at the start of `rest`, which begins with `;`, and what follows.
+fn parameter(rest: &str) -> Option<(String, String, &str)> {
     let (name, value) = rest.strip_prefix(';')?.split_once('=')?;
     let name = name.trim_start();
     if !is_token(name) {
         return None;
     }
-    let after = if let Some(quoted) = value.strip_prefix('"') {
+    let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
         let mut escaped = false;
         let end = quoted.find(|c| {
             let ends = c == '"' && !escaped;
             escaped = c == '\\' && !escaped;
             ends
         })?;
-        &quoted[end + 1..]
+        (unescaped(&quoted[..end]), &quoted[end + 1..])
     } else {
         let end = value.find(|c| !is_token_char(c)).unwrap_or(value.len());
         if end == 0 {
             return None;
         }
-        &value[end..]
+        (value[..end].to_owned(), &value[end..])
     };
-    Some((name.to_ascii_lowercase(), after))
+    Some((name.to_ascii_lowercase(), value, after))
+}
+
+/// The text of a quoted value. Only what could not stand there otherwise is escaped by a backslash.
+fn unescaped(quoted: &str) -> String {
+    let mut characters = quoted.chars().peekable();
+    let next = || {
+        let first = characters.next()?;
+        let escaped = characters.next_if(|c| first == '\\' && SPECIAL.contains(*c));
+        Some(escaped.unwrap_or(first))
+    };
+    std::iter::from_fn(next).collect()
 }
 
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_token_char)
 }
 
+/// What separates tokens (RFC 2045).
+const SPECIAL: &str = r#"()<>@,;:\"/[]?="#;
+
 fn is_token_char(c: char) -> bool {
-    c.is_ascii_graphic() && !r#"()<>@,;:\"/[]?="#.contains(c)
+    c.is_ascii_graphic() && !SPECIAL.contains(c)
 }
 
 #[cfg(test)]
@@ -348,6 +363,67 @@ mod tests {
             choose(Some("text/html"), None),
             Err("received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target".to_owned())
         );
+    }
+
+    #[test]
+    fn a_content_type_is_read_as_go_reads_it() {
+        let text = Dialect::Text(Format::Text);
+        let open_metrics = Dialect::Text(Format::OpenMetrics);
+        for (header, expected) in [
+            ("TEXT/PLAIN; VERSION=0.0.4; CHARSET=UTF-8", text),
+            ("text/plain;version=0.0.4;", text),
+            (" text/plain\t; charset=\"utf-8\"", text),
+            ("text/plain; charset=utf-8; charset=\"utf-8\"", text),
+            ("text/plain; version=1.0.0; escaping=values", text),
+            ("text/plain; a=\"b\\;\"; a=\"b;\"", text),
+            (
+                "Application/OpenMetrics-Text; version=0.0.1; charset=utf-8",
+                open_metrics,
+            ),
+            // The version is not looked at: a page of OpenMetrics says what it is by its type.
+            ("text/plain; version=openmetrics", text),
+            (
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+                Dialect::Protobuf,
+            ),
+            (
+                "APPLICATION/VND.GOOGLE.PROTOBUF;encoding=text",
+                Dialect::Protobuf,
+            ),
+        ] {
+            assert_eq!(choose(Some(header), None), Ok(expected), "{header}");
+        }
+        for (header, reason) in [
+            (
+                "text/plain; a=\"b\\c\"; a=bc",
+                "mime: duplicate parameter name",
+            ),
+            (
+                "text/plain; version=1; version=2",
+                "mime: duplicate parameter name",
+            ),
+            ("text/plain; charset", "mime: invalid media parameter"),
+            ("text/plain; =utf-8", "mime: invalid media parameter"),
+            ("text/plain; a=\"b", "mime: invalid media parameter"),
+            ("text/", "mime: expected token"),
+            ("text /plain", "mime: expected token"),
+        ] {
+            let error = choose(Some(header), None).expect_err(header);
+            assert!(error.contains("cannot parse Content-Type"), "{error}");
+            assert!(error.ends_with(reason), "{header}: {error}");
+        }
+        for header in [
+            "text",
+            "application/json",
+            "text/plaintext",
+            "application/openmetrics",
+        ] {
+            let error = choose(Some(header), None).expect_err(header);
+            assert!(
+                error.starts_with("received unsupported Content-Type"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

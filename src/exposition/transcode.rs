@@ -83,8 +83,7 @@ impl Transcoder {
             }
             Dialect::Text(format) => {
                 self.rows.begin(options.rows_max());
-                let keep = options.histograms.always_classic;
-                classic_text::transcode(format, body, keep, &mut self.gathering, &mut self.rows);
+                classic_text::transcode(format, body, options, &mut self.gathering, &mut self.rows);
             }
             Dialect::Protobuf => {
                 self.rows.begin(options.rows_max());

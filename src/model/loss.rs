@@ -43,11 +43,14 @@ pub enum LossReason {
     SetAside = 11,
     /// Nobody knows their wall time any more.
     UnknownTime = 12,
+    /// Native histograms with custom buckets for an endpoint that gets remote write 1.0, which has
+    /// none.
+    CustomBuckets = 13,
 }
 
 impl LossReason {
     /// All of them.
-    pub const ALL: [LossReason; 12] = [
+    pub const ALL: [LossReason; 13] = [
         LossReason::Budget,
         LossReason::Age,
         LossReason::Damage,
@@ -60,6 +63,7 @@ impl LossReason {
         LossReason::Unauthorized,
         LossReason::SetAside,
         LossReason::UnknownTime,
+        LossReason::CustomBuckets,
     ];
 
     /// Its name in metrics, files and on pages.
@@ -78,6 +82,7 @@ impl LossReason {
             LossReason::Unauthorized => "unauthorized",
             LossReason::SetAside => "set_aside",
             LossReason::UnknownTime => "unknown_time",
+            LossReason::CustomBuckets => "custom_buckets",
         }
     }
 

@@ -12,8 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::aws::Signer;
 use super::oauth2::Tokens;
 use super::secrets;
-use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig};
+use crate::config::http_client::{Auth, HeaderValue, HttpClientConfig, ProxyConfig};
 use crate::config::secret::{Secret, SecretSource};
+use crate::config::url;
 use crate::model::sorting;
 
 /// Shorter texts are no secrets, and would be found everywhere.
@@ -63,13 +64,10 @@ pub(super) fn written(client: &HttpClientConfig) -> Vec<Secret> {
         let secret = secrets::resolve(source);
         secret.map_or_else(|_| Secret::default(), Cow::into_owned)
     };
-    let mut found = Vec::new();
+    let mut found = of_proxy(&client.proxy);
     match &client.auth {
         Auth::Basic { username, password } => {
-            let (user, password) = (now(username), now(password));
-            let pair = format!("{}:{}", user.expose(), password.expose());
-            found.push(Secret::new(STANDARD.encode(pair)));
-            found.push(password);
+            found.extend(basic(now(username).expose(), now(password).expose()));
         }
         Auth::Header { credentials, .. } => found.push(now(credentials)),
         Auth::None | Auth::OAuth2(_) | Auth::SigV4(_) => {}
@@ -82,6 +80,34 @@ pub(super) fn written(client: &HttpClientConfig) -> Vec<Secret> {
     found
 }
 
+/// A password, and how basic authentication puts it on the wire.
+pub(super) fn basic(user: &str, password: &str) -> [Secret; 2] {
+    let pair = STANDARD.encode(format!("{user}:{password}"));
+    [Secret::new(pair), Secret::new(password)]
+}
+
+/// The password in a URL.
+pub(super) fn of_url(text: &str) -> Vec<Secret> {
+    let user = url::parse(text).ok().and_then(|url| url.user);
+    let pair = user.map(|(user, password)| basic(&user, &password.unwrap_or_default()));
+    pair.into_iter().flatten().collect()
+}
+
+/// What a proxy is sent.
+fn of_proxy(proxy: &ProxyConfig) -> Vec<Secret> {
+    let (mut found, headers) = match proxy {
+        ProxyConfig::None => return Vec::new(),
+        ProxyConfig::Environment { connect_headers } => (Vec::new(), connect_headers),
+        ProxyConfig::Url {
+            url,
+            connect_headers,
+            ..
+        } => (of_url(url.expose()), connect_headers),
+    };
+    found.extend(headers.iter().flat_map(|(_, values)| values.clone()));
+    found
+}
+
 /// What was fetched for requests.
 pub(super) fn fetched(tokens: Option<&Tokens>, signer: Option<&Signer>) -> Vec<Secret> {
     let mut found = tokens.map(Tokens::secrets).unwrap_or_default();
@@ -90,7 +116,8 @@ pub(super) fn fetched(tokens: Option<&Tokens>, signer: Option<&Signer>) -> Vec<S
 }
 
 /// The text with every secret replaced.
-pub(super) fn hide(text: String, mut secrets: Vec<Secret>) -> String {
+#[must_use]
+pub fn hide(text: String, mut secrets: Vec<Secret>) -> String {
     secrets.retain(|secret| secret.expose().len() >= SECRET_BYTES_MIN);
     // A secret that contains another one goes first, or a part of it would stay.
     sorting::sort_by_key(&mut secrets, |own| std::cmp::Reverse(own.expose().len()));
@@ -132,6 +159,22 @@ mod tests {
             "bad token <secret>, header <secret>, Basic <secret>, a"
         );
         assert!(!format!("{mask:?}").contains("HUNTER2"));
+    }
+
+    #[test]
+    fn what_a_proxy_echoes_holds_no_secret() {
+        let client = HttpClientConfig {
+            proxy: ProxyConfig::Url {
+                url: Secret::new("http://me:HUNT%40ER2@proxy"),
+                no_proxy: String::new(),
+                connect_headers: vec![("X-Token".to_owned(), vec![Secret::new("TOKEN")])],
+            },
+            ..HttpClientConfig::default()
+        };
+        let basic = STANDARD.encode("me:HUNT@ER2");
+        let text = format!("407: {basic} is not HUNT@ER2, nor TOKEN");
+        let masked = Mask::new(&client, Vec::new()).apply(text);
+        assert_eq!(masked, "407: <secret> is not <secret>, nor <secret>");
     }
 
     #[test]

@@ -268,6 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn senders_must_ignore_the_body_of_a_success() {
+        for body in [
+            "",
+            "ok",
+            "out of order sample",
+            "{\"error\":\"none written\"}",
+        ] {
+            for status in [200, 202, 204] {
+                assert_eq!(verdict(&http(status, body)), Verdict::Accepted, "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn receivers_say_in_many_words_that_they_have_a_sample() {
         for body in [
             "out of order sample",
@@ -284,6 +298,79 @@ mod tests {
         for body in ["label name invalid", "out of bounds", "max-series-per-user"] {
             let refused = Verdict::Refused { repeated: false };
             assert_eq!(verdict(&http(400, body)), refused, "{body}");
+        }
+    }
+
+    #[test]
+    fn answers_of_receivers_in_the_field_are_judged() {
+        let (lost, kept) = (
+            Verdict::Refused { repeated: false },
+            Verdict::Refused { repeated: true },
+        );
+        for (status, body, expected) in [
+            // Mimir and Grafana Cloud.
+            (
+                400,
+                "user=1: series limit exceeded (err-mimir-max-series-per-user)",
+                lost.clone(),
+            ),
+            (400, "(err-mimir-sample-timestamp-too-old)", lost.clone()),
+            (400, "(err-mimir-sample-duplicate-timestamp)", kept.clone()),
+            (
+                413,
+                "(err-mimir-distributor-max-write-message-size)",
+                Verdict::Split,
+            ),
+            (
+                429,
+                "(err-mimir-tenant-max-ingestion-rate)",
+                Verdict::Retry(None),
+            ),
+            (
+                529,
+                "(err-mimir-tenant-max-ingestion-rate)",
+                Verdict::Failed(None),
+            ),
+            (401, "authentication error: invalid token", Verdict::Hold),
+            // Cortex.
+            (400, "per-user series limit of 5000 exceeded", lost.clone()),
+            // Thanos: which conflict it is it says or does not.
+            (409, "add 1 samples: out of order sample", kept.clone()),
+            (
+                409,
+                "store locally for endpoint 10.0.0.1:10901: conflict",
+                lost.clone(),
+            ),
+            (413, "write request too large", Verdict::Split),
+            (503, "quorum not reached", Verdict::Failed(None)),
+            // VictoriaMetrics.
+            (400, "cannot unmarshal prompb.WriteRequest", lost.clone()),
+            (
+                429,
+                "the maximum number of concurrent inserts is reached",
+                Verdict::Retry(None),
+            ),
+            // Amazon.
+            (
+                400,
+                "{\"message\":\"ValidationException: label limit\"}",
+                lost.clone(),
+            ),
+            (
+                403,
+                "{\"message\":\"The security token is expired\"}",
+                Verdict::Hold,
+            ),
+            (
+                413,
+                "{\"message\":\"Request Entity Too Large\"}",
+                Verdict::Split,
+            ),
+            (429, "{\"message\":\"Throttling\"}", Verdict::Retry(None)),
+            // InfluxDB.
+            (422, "partial write: field type conflict", lost),
+        ] {
+            assert_eq!(verdict(&http(status, body)), expected, "{status} {body}");
         }
     }
 

@@ -50,6 +50,16 @@ impl BodyBuilder {
         }
     }
 
+    /// Native histograms that the last body leaves out because of their custom buckets, by index of
+    /// their piece.
+    #[must_use]
+    pub fn custom_buckets(&self) -> &[(usize, u64)] {
+        match self.version {
+            Version::V1 => self.v1.custom_buckets(),
+            Version::V2 => &[],
+        }
+    }
+
     /// Gives back the memory of an unusually large body.
     pub fn shrink(&mut self) {
         self.v1.shrink();

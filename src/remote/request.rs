@@ -135,6 +135,8 @@ pub struct RequestBuilder {
     layout: Layout,
     /// Samples left out because of their age, by index of their piece.
     too_old: Vec<(usize, u64)>,
+    /// Native histograms left out because of their custom buckets, by index of their piece.
+    custom_buckets: Vec<(usize, u64)>,
 }
 
 impl RequestBuilder {
@@ -144,7 +146,6 @@ impl RequestBuilder {
     /// When the compressor refuses, which it has no reason to.
     pub fn build(&mut self, pieces: &[Piece], rules: Rules) -> Result<Counts, snap::Error> {
         self.body.clear();
-        self.too_old.clear();
         self.order.clear();
         self.order.extend(0..pieces.len());
         let lane = |index: usize| pieces[index].item.block.series.lane();
@@ -166,10 +167,20 @@ impl RequestBuilder {
             })?;
         }
         counts.too_old = cursors.iter().map(|cursor| cursor.too_old).sum();
-        let old = self.order.iter().zip(&cursors);
-        let old = old.map(|(index, cursor)| (*index, cursor.too_old));
-        self.too_old.extend(old.filter(|(_, samples)| *samples > 0));
+        self.note_left_out(&cursors);
         Ok(counts)
+    }
+
+    /// Notes what each piece lost; the cursors are in the order of the blocks.
+    fn note_left_out(&mut self, cursors: &[Cursor<'_>]) {
+        let lost = |(_, samples): &(usize, u64)| *samples > 0;
+        let pairs = || self.order.iter().copied().zip(cursors);
+        let old = pairs().map(|(index, cursor)| (index, cursor.too_old));
+        self.too_old.clear();
+        self.too_old.extend(old.filter(lost));
+        let custom = pairs().map(|(index, cursor)| (index, cursor.custom_buckets));
+        self.custom_buckets.clear();
+        self.custom_buckets.extend(custom.filter(lost));
     }
 
     /// Ends the body. To be called once after [`RequestBuilder::build`].
@@ -184,6 +195,13 @@ impl RequestBuilder {
     #[must_use]
     pub fn too_old(&self) -> &[(usize, u64)] {
         &self.too_old
+    }
+
+    /// Native histograms that the last body leaves out because of their custom buckets, by index of
+    /// their piece.
+    #[must_use]
+    pub fn custom_buckets(&self) -> &[(usize, u64)] {
+        &self.custom_buckets
     }
 
     /// Gives back the memory of an unusually large body.
@@ -345,7 +363,9 @@ fn write_histogram(
     let Some(histogram) = cursor.block.histogram(slot as usize) else {
         return;
     };
+    let custom_buckets = counts.custom_buckets;
     if counts.leaves_out(histogram, rules, Version::V1) {
+        cursor.custom_buckets += counts.custom_buckets - custom_buckets;
         return;
     }
     let sample = HistogramSample {

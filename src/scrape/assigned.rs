@@ -293,7 +293,7 @@ impl Assigned {
         let share = self.core.memory().body_bytes_max();
         Options {
             histograms: self.target.histograms,
-            start_timestamps: self.core.config().start_timestamps,
+            start_timestamps: self.core.config().takes_starts(),
             rows_max: share.map_or(0, |share| share.saturating_mul(limits::ROWS_BYTES_FACTOR)),
         }
     }

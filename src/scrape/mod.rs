@@ -33,3 +33,4 @@ pub mod thread;
 mod waiting;
 pub mod wheel;
 mod worker;
+mod zeros;

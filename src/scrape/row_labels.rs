@@ -3,8 +3,8 @@
 //!
 //! Runs once per new series, never per sample.
 
-use super::starts;
 use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
+use crate::exposition::created;
 use crate::exposition::key::{SeriesText, parse_key};
 use crate::exposition::normalize;
 use crate::exposition::protocol::Format;
@@ -122,9 +122,9 @@ impl<'a> RowLabels<'a> {
     /// Whether the row is no series but says since when others count.
     #[must_use]
     pub fn is_start(&self, key: &[u8], type_before: MetricType) -> bool {
-        self.config.start_timestamps
+        self.config.takes_starts()
             && self.format == Format::OpenMetrics
-            && starts::is_start(key, type_before)
+            && created::is_start(key, type_before)
     }
 
     /// The own labels of the series written as `key`, sorted; none when relabelling drops it.

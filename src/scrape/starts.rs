@@ -6,39 +6,16 @@
 //! costs the values of its lines. Prometheus finds the line only if no line of another series
 //! stands before it; here the order within a family does not matter.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::cache::chunk::{KeyChunk, RowKind};
+use crate::exposition::created::{counts, family_of, group, millis};
 use crate::exposition::key::{SeriesText, parse_key};
 use crate::exposition::protocol::Format;
-use crate::model::labels::METRIC_NAME;
-use crate::model::metadata::MetricType;
 use crate::model::value::is_absent;
-
-const SUFFIX: &str = "_created";
-
-/// Whether the row of OpenMetrics with that series text, below a `# TYPE` that said `kind`, says
-/// since when others count.
-#[must_use]
-pub fn is_start(key: &[u8], kind: MetricType) -> bool {
-    if !counts(kind) || memchr::memmem::find(key, SUFFIX.as_bytes()).is_none() {
-        return false;
-    }
-    let mut labels = SeriesText::default();
-    parse_key(key, Format::OpenMetrics, &mut labels).is_ok() && name_of(&labels).ends_with(SUFFIX)
-}
-
-/// Whether values of that type count from a beginning.
-const fn counts(kind: MetricType) -> bool {
-    matches!(
-        kind,
-        MetricType::Counter | MetricType::Histogram | MetricType::Summary
-    )
-}
 
 /// For each start line of a page, in order, the slots that it speaks of.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,9 +54,8 @@ impl StartLinks {
         for (seconds, end) in lines.iter().zip(&self.ends) {
             let slots = &self.slots[from..*end as usize];
             from = *end as usize;
-            let millis = millis(*seconds);
             let known = |slot: &&u32| values.get(**slot as usize).is_some_and(|v| !is_absent(*v));
-            if millis > 0 {
+            if let Some(millis) = millis(*seconds) {
                 starts.extend(slots.iter().filter(known).map(|slot| (*slot, millis)));
             }
         }
@@ -108,8 +84,7 @@ fn start_lines(chunks: &[Arc<KeyChunk>]) -> Vec<Line> {
             if !is_line || parse_key(&key, Format::OpenMetrics, &mut labels).is_err() {
                 continue;
             }
-            let name = name_of(&labels);
-            let family = name.strip_suffix(SUFFIX).unwrap_or(name).to_owned();
+            let family = family_of(&labels).to_owned();
             let group = group(&family, &labels);
             lines.push(Line { family, group });
         }
@@ -145,38 +120,6 @@ fn members(
     members
 }
 
-/// Names a family's series with the same labels, `le` and `quantile` left out.
-fn group(family: &str, labels: &SeriesText) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    let mut write = |text: &str| {
-        hasher.write(text.as_bytes());
-        hasher.write_u8(0xff);
-    };
-    write(family);
-    for (name, value) in labels.iter() {
-        if !matches!(name, METRIC_NAME | "le" | "quantile") {
-            write(name);
-            write(value);
-        }
-    }
-    hasher.finish()
-}
-
-fn name_of(labels: &SeriesText) -> &str {
-    let mut pairs = labels.iter();
-    let found = pairs.find(|(name, _)| *name == METRIC_NAME);
-    found.map_or("", |(_, value)| value)
-}
-
-/// Milliseconds since 1970; zero for what is no time.
-fn millis(seconds: f64) -> i64 {
-    if seconds.is_finite() {
-        (seconds * 1000.0) as i64
-    } else {
-        0
-    }
-}
-
 /// Slots are bounded by the sample limit and the size of a page, far below 2^32.
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -185,22 +128,6 @@ fn small(number: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_of_counting_types_whose_name_ends_in_created_are_starts() {
-        for (key, kind, expected) in [
-            ("foo_created", MetricType::Counter, true),
-            ("foo_created{a=\"b\"}", MetricType::Histogram, true),
-            ("{\"a b_created\",a=\"b\"}", MetricType::Summary, true),
-            ("foo_created", MetricType::Gauge, false),
-            ("foo_created", MetricType::Unknown, false),
-            ("foo_created_total", MetricType::Counter, false),
-            ("foo_total{by=\"x_created\"}", MetricType::Counter, false),
-            ("{a=\"x_created\",\"foo\"}", MetricType::Counter, false),
-        ] {
-            assert_eq!(is_start(key.as_bytes(), kind), expected, "{key} {kind:?}");
-        }
-    }
 
     #[test]
     fn slots_without_a_sample_and_lines_without_a_time_give_no_start() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::scrape::ScrapeConfig;
+use crate::config::url::redacted;
 use crate::exposition::transcode::Histograms;
 use crate::limits;
 use crate::model::duration::{self, Pretty};
@@ -222,7 +223,7 @@ fn check_address(address: &str) -> Result<(), TargetError> {
     }
     let bad = |c: char| c.is_control() || c.is_whitespace() || "/?#@\\\"<>".contains(c);
     if address.contains(bad) {
-        return Err(TargetError::Hostname(address.to_owned()));
+        return Err(TargetError::Hostname(redacted(address)));
     }
     Ok(())
 }

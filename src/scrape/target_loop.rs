@@ -18,8 +18,8 @@ use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
 use super::samples::{Counts, Filled, HistogramRules, Past, Rules};
 use super::starts::StartLinks;
-use crate::config::http_client::HttpClientConfig;
-use crate::config::scrape::{ScrapeConfig, ScrapeLimits};
+use super::zeros::zeros;
+use crate::config::scrape::ScrapeConfig;
 use crate::exposition::transcode::PageView;
 use crate::limits;
 use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
@@ -167,7 +167,7 @@ impl TargetLoop {
     /// yields get their markers.
     pub fn reconfigure(&mut self, config: Arc<ScrapeConfig>, timeout: Duration) {
         let same = Arc::ptr_eq(&self.config, &config);
-        let keep = same || same_series_rules(&self.config, &config);
+        let keep = same || self.config.yields_the_same_series(&config);
         self.timeout = timeout;
         self.config = config;
         if !keep {
@@ -179,6 +179,7 @@ impl TargetLoop {
 
     /// Takes a page that was fetched completely.
     pub fn page(&mut self, at: ScrapeTime, page: &PageView<'_>, duration: Duration) -> Outcome {
+        let before = self.last;
         let at = self.advance(at);
         let rules = self.rules(at);
         let context = PageContext {
@@ -194,7 +195,7 @@ impl TargetLoop {
         let read = page::read(&context, format, bytes, &self.chunks, rules, &self.past);
         self.count_given_up(&read);
         match read {
-            Ok(page) => self.accept(at, page, duration, body_bytes),
+            Ok(page) => self.accept((before, at), page, duration, body_bytes),
             Err(refused) => {
                 let page::Refused { error, counts } = *refused;
                 let report = self.report(duration, counts, Some(body_bytes));
@@ -273,7 +274,13 @@ impl TargetLoop {
         Some(block(at, list, values, SideTables::default()))
     }
 
-    fn accept(&mut self, at: ScrapeTime, page: Page, duration: Duration, bytes: u64) -> Outcome {
+    fn accept(
+        &mut self,
+        (before, at): (Option<ScrapeTime>, ScrapeTime),
+        page: Page,
+        duration: Duration,
+        bytes: u64,
+    ) -> Outcome {
         let Filled {
             mut values,
             mut side,
@@ -298,7 +305,15 @@ impl TargetLoop {
             ..self.report(duration, counts, Some(bytes))
         };
         report.push_values(self.config.extra_scrape_metrics, &mut values);
-        let mut blocks = vec![block(at, Arc::clone(&self.list), values, side)];
+        let before = before.filter(|_| self.config.start_zeros);
+        let zeros = before.and_then(|before| zeros(before, at, &values, &side));
+        let list = || Arc::clone(&self.list);
+        let zeros = zeros.map(|(values, side)| block(at, list(), values, side));
+        let mut blocks = Vec::from_iter(zeros);
+        if !self.config.start_timestamps {
+            side.starts = Vec::new();
+        }
+        blocks.push(block(at, list(), values, side));
         self.alive = true;
         self.shared.offender.note(self.list.len());
         if !markers.is_empty() {
@@ -321,7 +336,7 @@ impl TargetLoop {
         } = change;
         self.chunks = chunks;
         self.list = self.joined();
-        if self.config.start_timestamps {
+        if self.config.takes_starts() {
             self.starts = StartLinks::of(&self.chunks);
         }
         let replaced = std::mem::take(&mut self.replaced);
@@ -466,23 +481,6 @@ fn block(
 fn marker_block(at: ScrapeTime, series: Arc<SeriesList>) -> ScrapeBlock {
     let values = vec![STALE; series.len()];
     block(at, series, values, SideTables::default())
-}
-
-/// Whether two versions of a job yield the same series from the same page (Prometheus keeps its
-/// cache in exactly these cases).
-fn same_series_rules(old: &ScrapeConfig, new: &ScrapeConfig) -> bool {
-    let comparable = |config: &ScrapeConfig| ScrapeConfig {
-        scrape_interval: Duration::ZERO,
-        scrape_timeout: Duration::ZERO,
-        limits: ScrapeLimits {
-            samples: None,
-            ..config.limits
-        },
-        http_client: HttpClientConfig::default(),
-        discovery: [].into(),
-        ..config.clone()
-    };
-    comparable(old) == comparable(new)
 }
 
 #[cfg(test)]

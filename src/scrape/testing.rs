@@ -22,6 +22,7 @@ pub(crate) fn job(name: &str) -> ScrapeConfig {
         native_histogram_bucket_limit: 0,
         native_histogram_min_bucket_factor: 0.0,
         start_timestamps: false,
+        start_zeros: false,
         name_scheme: NameScheme::Utf8,
         escaping: EscapingScheme::AllowUtf8,
         extra_scrape_metrics: false,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::url::redacted;
+
 /// A parsed `--web.external-url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalUrl {
@@ -46,7 +48,7 @@ impl ExternalUrl {
         if flag.starts_with(['"', '\'']) || flag.ends_with(['"', '\'']) {
             return Err(ExternalUrlError::Quotes);
         }
-        let invalid = || ExternalUrlError::Invalid(flag.to_owned());
+        let invalid = || ExternalUrlError::Invalid(redacted(flag));
         let uri: ::http::Uri = flag.parse().map_err(|_| invalid())?;
         let path = uri.path().trim_end_matches('/').to_owned();
         match (uri.scheme_str(), uri.authority()) {

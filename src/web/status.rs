@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::config::url::redacted;
 use crate::http::server::request::RequestHead;
 use crate::http::server::response::Response;
 use crate::model::calendar::{self, Rfc3339};
@@ -80,7 +81,9 @@ pub(super) fn config(site: &Site, _head: &RequestHead) -> Response {
 
 pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
     let flags = site.options.flags.iter();
-    let map: BTreeMap<&str, &str> = sorting::map(flags.map(|(name, value)| (&**name, &**value)));
+    // --web.external-url may hold a password.
+    let map: BTreeMap<&str, String> =
+        sorting::map(flags.map(|(name, value)| (&**name, redacted(value))));
     json::success(map)
 }
 

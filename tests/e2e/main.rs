@@ -40,6 +40,8 @@ mod pages;
 #[cfg(test)]
 mod protobuf;
 #[cfg(test)]
+mod receivers;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod reload;

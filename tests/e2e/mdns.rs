@@ -302,6 +302,7 @@ fn an_interface_that_is_not_there_is_told_and_waited_for() {
         let error = answer["data"]["providers"][0]["lastError"].as_str();
         error.is_some_and(|error| error.contains("\"no-such0\" is not there"))
     });
-    let failures = agent.metric("prometheus_sd_refresh_failures_total", "mdns");
-    assert_eq!(failures, Some(1.0));
+    let failures = || agent.metric("prometheus_sd_refresh_failures_total", "mdns");
+    wait::until_true("its counter", SOON, || failures() >= Some(1.0));
+    assert_eq!(failures(), Some(1.0));
 }

@@ -326,18 +326,14 @@ fn a_broken_page_and_one_over_the_limit_of_buckets_are_down_with_a_reason() {
             (books.last("up", ("job", name))? == 0.0).then_some(())
         });
     }
-    let status = agent.get("/api/v1/targets").body;
-    assert!(
-        status.contains("protobuf: a metric family at byte 0 has a wrong length"),
-        "{status}"
-    );
-    assert!(
-        status.contains("histogram bucket limit exceeded"),
-        "{status}"
-    );
-    let counted = agent.metric(
-        "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
-        "",
-    );
-    assert!(counted >= Some(1.0), "{counted:?}");
+    for reason in [
+        "protobuf: a metric family at byte 0 has a wrong length",
+        "histogram bucket limit exceeded",
+    ] {
+        wait::until_true(reason, wait::LONG, || {
+            agent.get("/api/v1/targets").body.contains(reason)
+        });
+    }
+    let name = "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total";
+    wait::until_true(name, wait::LONG, || agent.metric(name, "") >= Some(1.0));
 }

@@ -37,8 +37,15 @@ fn a_hang_up_adds_and_removes_jobs_and_disturbs_the_others() {
     println!("{:?}, the job that stays: {audit}", agent.kind);
     audit.assert_sound();
     assert_eq!(stays.settle(&receiver, wait::LONG).stale, 0);
-    let ok = agent.metric("prometheus_config_last_reload_successful", "");
-    assert_eq!(ok, Some(1.0));
+    // Targets are scraped before the whole of it is done.
+    wait_for_verdict(&agent, 1.0);
+}
+
+/// Waits until the agent says how its last reload went.
+fn wait_for_verdict(agent: &Agent, expected: f64) {
+    wait::until_true("the verdict on the reload", wait::LONG, || {
+        agent.metric("prometheus_config_last_reload_successful", "") == Some(expected)
+    });
 }
 
 #[test]
@@ -63,18 +70,14 @@ fn a_bad_configuration_changes_nothing() {
             "names no file: {}",
             answer.body
         );
-        let ok = agent.metric("prometheus_config_last_reload_successful", "");
-        assert_eq!(ok, Some(0.0), "{bad}");
+        wait_for_verdict(&agent, 0.0);
     }
     agent.hang_up();
     ledger.wait_for(5);
     agent.write_config(&good);
     let answer = agent.reload();
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(
-        agent.metric("prometheus_config_last_reload_successful", ""),
-        Some(1.0)
-    );
+    wait_for_verdict(&agent, 1.0);
     let audit = ledger.settle(&receiver, wait::LONG);
     println!("{:?}: {audit}", agent.kind);
     audit.assert_exact();

@@ -26,6 +26,13 @@ fn job(name: &str, target: &HttpServer) -> String {
     )
 }
 
+/// Samples in the new version may arrive before the gauge says which it is.
+fn wait_for_version(agent: &Agent, version: f64) {
+    wait::until_true("the version in use", wait::LONG, || {
+        agent.metric("narthex_remote_protocol_version", "") == Some(version)
+    });
+}
+
 #[test]
 fn every_sample_of_many_targets_is_delivered_exactly_once_in_2_0() {
     let receiver = Receiver::start();
@@ -39,10 +46,7 @@ fn every_sample_of_many_targets_is_delivered_exactly_once_in_2_0() {
     receiver.assert_clean();
     let versions = receiver.books(|books| books.versions);
     assert!(versions[0] == 0 && versions[1] > 0, "{versions:?}");
-    assert_eq!(
-        agent.metric("narthex_remote_protocol_version", ""),
-        Some(2.0)
-    );
+    wait_for_version(&agent, 2.0);
 }
 
 #[test]
@@ -91,17 +95,13 @@ fn a_receiver_that_answers_415_gets_everything_as_1_0() {
     receiver.assert_clean();
     let versions = receiver.books(|books| books.versions);
     assert!(versions[0] > 0 && versions[1] == 0, "{versions:?}");
-    assert_eq!(
-        agent.metric("narthex_remote_protocol_version", ""),
-        Some(1.0)
-    );
-    let fallbacks = agent.metric("narthex_remote_version_fallbacks_total", "");
-    assert!(fallbacks >= Some(1.0), "{fallbacks:?}");
-    let log = agent.log();
-    assert!(
-        log.contains("does not understand remote write 2.0"),
-        "{log}"
-    );
+    wait_for_version(&agent, 1.0);
+    wait::until_true("the fallback to be counted", wait::LONG, || {
+        agent.metric("narthex_remote_version_fallbacks_total", "") >= Some(1.0)
+    });
+    wait::until_true("a word about it", wait::LONG, || {
+        agent.log().contains("does not understand remote write 2.0")
+    });
     // 1.0 has its own metadata, and the ledger's targets say a type.
     receiver.until("metadata", wait::LONG, |books| {
         (!books.metadata.is_empty()).then_some(())
@@ -214,10 +214,7 @@ fn recorded_pages_arrive_whole_at_victoria_metrics() {
         let stored = format!("count({{job='{name}',__name__!~'up|scrape_.+'}})");
         victoria.until(&stored, |count| count == rows as f64);
     }
-    assert_eq!(
-        agent.metric("narthex_remote_protocol_version", ""),
-        Some(1.0)
-    );
+    wait_for_version(&agent, 1.0);
 }
 
 #[test]
@@ -227,8 +224,5 @@ fn a_prometheus_that_knows_1_0_only_gets_1_0() {
     let mut agent = agent(&config(&server.url(), &[job("one", &target)]));
     agent.start();
     server.until("lonely{job='one'}", wait::LONG, |value| value == 42.0);
-    assert_eq!(
-        agent.metric("narthex_remote_protocol_version", ""),
-        Some(1.0)
-    );
+    wait_for_version(&agent, 1.0);
 }

@@ -95,12 +95,9 @@ fn working() -> (Agent, Receiver, Ledger) {
 fn the_names_that_dashboards_read_are_there() {
     let (agent, _receiver, _ledger) = working();
     let newer = !agent.kind.is_excused("names newer than 2.42");
-    let missing: Vec<&str> = NAMES
-        .into_iter()
-        .chain(NEWER.into_iter().filter(|_| newer))
-        .filter(|name| agent.metric(name, "").is_none())
-        .collect();
-    assert!(missing.is_empty(), "missing: {missing:#?}");
+    for name in NAMES.into_iter().chain(NEWER.into_iter().filter(|_| newer)) {
+        wait::until_true(name, wait::LONG, || agent.metric(name, "").is_some());
+    }
     let page = agent.get("/metrics");
     assert!(
         page.head
@@ -162,30 +159,28 @@ fn the_counts_are_true() {
     let (agent, receiver, ledger) = working();
     let sent = |agent: &Agent| agent.metric("prometheus_remote_storage_samples_total", "");
     let accepted = receiver.books(|books| books.samples as f64);
-    assert!(
-        sent(&agent) >= Some(accepted),
-        "{:?} < {accepted}",
-        sent(&agent)
-    );
-    assert_eq!(
-        agent.metric("prometheus_target_scrape_pool_targets", "ledger"),
-        Some(2.0)
-    );
-    assert_eq!(
-        agent.metric("prometheus_sd_discovered_targets", "ledger"),
-        Some(2.0)
-    );
+    wait::until_true("what arrived to be counted as sent", wait::LONG, || {
+        sent(&agent) >= Some(accepted)
+    });
+    for name in [
+        "prometheus_target_scrape_pool_targets",
+        "prometheus_sd_discovered_targets",
+    ] {
+        wait::until_true(name, wait::LONG, || {
+            agent.metric(name, "ledger") == Some(2.0)
+        });
+    }
     assert_eq!(
         agent.metric("prometheus_remote_storage_samples_failed_total", ""),
         Some(0.0)
     );
     // Ten series of the ledger and five of each of the two targets.
-    assert_eq!(
-        agent.metric("prometheus_agent_active_series", ""),
-        Some(20.0)
-    );
-    let appended = agent.metric("prometheus_agent_samples_appended_total", "float");
-    assert!(appended >= Some(accepted), "{appended:?} < {accepted}");
+    let active = || agent.metric("prometheus_agent_active_series", "");
+    wait::until_true("every series", wait::LONG, || active() >= Some(20.0));
+    assert_eq!(active(), Some(20.0));
+    wait::until_true("what arrived to be counted as kept", wait::LONG, || {
+        agent.metric("prometheus_agent_samples_appended_total", "float") >= Some(accepted)
+    });
     ledger.wait_for(1);
 }
 
@@ -238,7 +233,9 @@ fn the_api_answers_in_the_shapes_that_tools_read() {
     assert!(data("/api/v1/status/flags")["config.file"].is_string());
     assert!(data("/api/v1/status/buildinfo")["version"].is_string());
     assert!(data("/api/v1/status/runtimeinfo")["startTime"].is_string());
-    let metadata = data("/api/v1/targets/metadata");
+    let metadata = wait::until("metadata", wait::LONG, || {
+        Some(data("/api/v1/targets/metadata")).filter(|found| !found[0].is_null())
+    });
     assert_eq!(metadata[0]["metric"], "ledger_value");
     assert_eq!(metadata[0]["type"], "gauge");
     let query = agent.get("/api/v1/query?query=up");

@@ -98,7 +98,9 @@ fn a_stuck_log_thread_silences_the_watchdog_until_it_goes_on() {
         .position(|line| line.starts_with("STATUS=Thread"));
     let after = &heard[stuck.expect("seen")..];
     assert!(!after.contains(&"WATCHDOG=1".to_owned()), "{after:?}");
-    assert!(agent.log().contains("a thread is stuck"), "{}", agent.log());
+    wait::until_true("a word in the log", wait::LONG, || {
+        agent.log().contains("a thread is stuck")
+    });
     sabotage.end();
     let before = manager.count("WATCHDOG=1");
     manager.wait_for("WATCHDOG=1", before + 2);

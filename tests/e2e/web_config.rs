@@ -97,14 +97,13 @@ fn certificates_and_passwords_guard_every_page() {
     };
     assert_eq!(silent.get("/-/healthy").expect("an answer").0, 401);
     refuses_strangers(&client, &clients, &foreign);
-    let page = client.get("/metrics").expect("an answer").1;
-    let failures = page
-        .lines()
-        .find_map(|line| line.strip_prefix("narthex_web_tls_failures_total "));
-    assert!(
-        failures.is_some_and(|count| count.parse::<f64>().expect("a count") >= 4.0),
-        "{page}"
-    );
+    // A client that goes away is noticed when its connection ends.
+    wait::until_true("the failures to be counted", wait::LONG, || {
+        let page = client.get("/metrics").expect("an answer").1;
+        let mut lines = page.lines();
+        let failures = lines.find_map(|line| line.strip_prefix("narthex_web_tls_failures_total "));
+        failures.is_some_and(|count| count.parse::<f64>().expect("a count") >= 4.0)
+    });
     assert!(!agent.log().contains(PASSWORD) && !agent.log().contains("$2b$"));
     assert_eq!(agent.terminate().0.code(), Some(0));
 }

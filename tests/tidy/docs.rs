@@ -117,6 +117,44 @@ fn dead_links(page: &Source) -> Vec<String> {
         .collect()
 }
 
+/// Tests that a page names in backquotes: a path of modules that ends in a function.
+fn named_tests(page: &str) -> Vec<&str> {
+    let is_test = |word: &&str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        word.contains("::") && word.chars().all(plain)
+    };
+    page.split('`').skip(1).step_by(2).filter(is_test).collect()
+}
+
+/// The module that a file is the beginning of: `remote::tests` for `src/remote/tests/mod.rs`.
+fn module(source: &Source) -> String {
+    let path = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let below = path.split_once('/').map_or(path, |(_, below)| below);
+    below.replace('/', "::")
+}
+
+/// Whether one of the files has that test; modules within a file are not looked at.
+fn has_test(sources: &[Source], test: &str) -> bool {
+    let (path, function) = test.rsplit_once("::").unwrap_or(("", test));
+    let within = |own: &str| {
+        path.strip_prefix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let function = format!("fn {function}(");
+    let mut own = sources.iter().filter(|source| within(&module(source)));
+    own.any(|source| source.text.contains(&function))
+}
+
+#[test]
+fn every_named_test_exists() {
+    let sources = [files("src", ".rs"), files("tests", ".rs")].concat();
+    let page = read("docs/remote-write-conformance.md");
+    let named = named_tests(&page);
+    assert!(named.len() > 60, "{} tests", named.len());
+    let missing = named.into_iter().filter(|test| !has_test(&sources, test));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
+}
+
 #[test]
 fn every_metric_is_documented() {
     let sources = files("src", ".rs");
@@ -170,6 +208,18 @@ fn the_rules_find_what_they_are_for() {
     assert_eq!(
         links("[a](b.md#c) [d](https://e)\n```\n[f](g)\n```\n"),
         ["b.md#c"]
+    );
+    let source = |path: &str| Source {
+        path: path.to_owned(),
+        text: "#[test]\nfn holds() {}".to_owned(),
+    };
+    let sources = [source("src/a/b/mod.rs"), source("tests/e2e/c.rs")];
+    let page = "`a::b::tests::holds` `plain` `a::bc::holds` `e2e::c::holds` `e2e::c::fails`";
+    let missing = named_tests(page).into_iter();
+    let missing = missing.filter(|test| !has_test(&sources, test));
+    assert_eq!(
+        missing.collect::<Vec<_>>(),
+        ["a::bc::holds", "e2e::c::fails"]
     );
     assert!(anchors("## Adding a case: how\n").contains("adding-a-case-how"));
     let page = Source {

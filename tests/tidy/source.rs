@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file of the repository.
+#[derive(Clone)]
 pub(crate) struct Source {
     /// Relative to the repository, with slashes.
     pub(crate) path: String,

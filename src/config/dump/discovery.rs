@@ -9,13 +9,10 @@ use crate::config::yaml::{Node, Value, write};
 
 /// Keys whose whole content may be shown.
 const PUBLIC: &[&str] = &[
-    "targets",
     "labels",
     "files",
-    "servers",
     "paths",
     "timeout",
-    "endpoints",
     "prefixes",
     "format",
     "names",
@@ -71,8 +68,11 @@ const PUBLIC: &[&str] = &[
     "tags",
 ];
 
-/// Keys that hold URLs, shown without their passwords.
+/// Keys that hold URLs or addresses, one or a list of them, shown without their passwords.
 const URLS: &[&str] = &[
+    "targets",
+    "servers",
+    "endpoints",
     "url",
     "api_server",
     "proxy_url",
@@ -117,13 +117,23 @@ fn shown(key: &Node, value: &Node) -> Node {
     let key = key.text().unwrap_or_default();
     match &value.value {
         _ if PUBLIC.contains(&key) => value.clone(),
-        Value::Scalar { text, .. } if URLS.contains(&key) => {
-            let redacted = url::redacted(text);
-            match redacted == *text {
-                true => value.clone(),
-                false => write::text(&redacted),
-            }
-        }
+        Value::Scalar { .. } if URLS.contains(&key) => address(value),
+        Value::Sequence(items) if URLS.contains(&key) => Node {
+            value: Value::Sequence(items.iter().map(address).collect()),
+            ..value.clone()
+        },
         _ => public(value),
+    }
+}
+
+/// A URL or an address without its password; what is no text is hidden.
+fn address(node: &Node) -> Node {
+    let Value::Scalar { text, .. } = &node.value else {
+        return public(node);
+    };
+    let redacted = url::redacted(text);
+    match redacted == *text {
+        true => node.clone(),
+        false => write::text(&redacted),
     }
 }

@@ -42,11 +42,17 @@ scrape_configs:
     some_future_list: [[HUNTER2]]
   consul_sd_configs:
   - {server: 'https://me:HUNTER2@consul', token: HUNTER2}
-  - {server: consul, username: shown, password: HUNTER2}
+  - {server: 'me:HUNTER2@consul', username: shown, password: HUNTER2}
   docker_sd_configs:
   - {host: 'http://me:HUNTER2@docker', authorization: {credentials: HUNTER2}}
+  etcd_sd_configs:
+  - {endpoints: ['http://etcd:2379'], prefixes: [/t/], username: shown, password: HUNTER2}
+  static_configs:
+  - targets: ['me:HUNTER2@host:9100']
 - job_name: b
   bearer_token: HUNTER2
+- job_name: c
+  oauth2: {client_id: a, client_secret: HUNTER2, token_url: 'http://me:HUNTER2@idp/'}
 remote_write:
 - url: http://me:HUNTER2@host/write
   headers: {X-Tenant: HUNTER2}
@@ -62,6 +68,30 @@ fn no_secret_is_ever_shown() {
     assert!(text.contains("shown") && text.contains("<secret>") && text.contains("me:xxxxx@"));
     let debug = format!("{:?}", config.remote_write);
     assert!(!debug.contains("me:HUNTER2"), "{debug}");
+}
+
+#[test]
+fn no_error_shows_the_password_of_a_url() {
+    for text in [
+        "remote_write:\n- url: ftp://me:HUNTER2@host/write\n",
+        "remote_write:\n- url: http://me:HUNTER2@host:port/write\n",
+        "remote_write:\n- &a {url: 'http://me:HUNTER2@host/'}\n- *a\n",
+        "scrape_configs:\n- {job_name: a, proxy_url: 'ftp://me:HUNTER2@proxy'}\n",
+        "scrape_configs:\n- {job_name: a, proxy_url: 'http://me:HUNTER2@a b'}\n",
+        "scrape_configs:\n- job_name: a\n  static_configs: [{targets: ['http://me:HUNTER2@a']}]\n",
+        "scrape_configs:\n- job_name: a\n  oauth2: {client_id: a, token_url: 'me:HUNTER2@idp'}\n",
+        "scrape_configs:\n- job_name: a\n  oauth2: {client_id: a, token_url: 'http://me:HUNTER2@:x'}\n",
+    ] {
+        let source = Source {
+            file: "a.yml",
+            text,
+            files: &NoFiles,
+            environment: &|_| None,
+            features: crate::config::Features::default(),
+        };
+        let error = load(&source).expect_err(text).to_string();
+        assert!(!error.contains("HUNTER2"), "{error}");
+    }
 }
 
 #[test]

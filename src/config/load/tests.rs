@@ -35,6 +35,7 @@ fn features_change_what_is_not_written() {
         let features = Features {
             start_timestamps: true,
             extra_scrape_metrics: true,
+            ..Features::default()
         };
         let loaded = load(&Source {
             features,
@@ -49,6 +50,16 @@ fn features_change_what_is_not_written() {
         assert_eq!(of(1), (false, "PrometheusText0.0.4"));
         assert!(jobs.iter().all(|job| job.start_timestamps));
     }
+    let zeros = load(&Source {
+        features: Features {
+            start_zeros: true,
+            ..Features::default()
+        },
+        ..source(jobs)
+    });
+    let zeros = zeros.expect("sound").config.scrape_configs;
+    assert_eq!(zeros[0].scrape_protocols[0].as_str(), "PrometheusProto");
+    assert!(zeros[0].takes_starts() && !zeros[0].start_timestamps);
     let plain = loaded(jobs).expect("sound").config.scrape_configs;
     let first = plain[0].scrape_protocols[0].as_str();
     assert_eq!(first, "OpenMetricsText1.0.0");

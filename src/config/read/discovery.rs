@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::scrape::DiscoveryConfig;
+use crate::config::url;
 use crate::config::yaml::Value;
 
 /// Mechanisms that exist here, beside `static`, in Prometheus's order. `etcd` and `mdns` are ours
@@ -121,7 +122,8 @@ fn check_static(at: &Cursor<'_>) -> Decoded<()> {
     for target in targets.items("[]string")? {
         let text = target.string()?;
         if text.contains('/') {
-            return Err(target.rule(format!("{text:?} is not a valid hostname")));
+            let shown = url::redacted(&text);
+            return Err(target.rule(format!("{shown:?} is not a valid hostname")));
         }
     }
     Ok(())

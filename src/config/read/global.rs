@@ -29,15 +29,16 @@ pub(in crate::config) struct GlobalSection {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) extra_scrape_metrics: bool,
-    /// No key of the file: a feature.
-    pub(super) start_timestamps: bool,
+    /// No keys of the file.
+    pub(super) features: Features,
 }
 
 impl GlobalSection {
     /// What holds where nothing is written. Start timestamps come best by protobuf, so a job that
     /// takes them asks for it first, as in Prometheus.
     fn unwritten(features: Features) -> Self {
-        let protocols = features.start_timestamps.then(|| protocols::default(true));
+        let takes_starts = features.start_timestamps || features.start_zeros;
+        let protocols = takes_starts.then(|| protocols::default(true));
         GlobalSection {
             scrape_interval: INTERVAL,
             scrape_timeout: TIMEOUT,
@@ -51,7 +52,7 @@ impl GlobalSection {
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
             extra_scrape_metrics: features.extra_scrape_metrics,
-            start_timestamps: features.start_timestamps,
+            features,
         }
     }
 
@@ -111,7 +112,7 @@ pub(super) fn read(top: &mut Fields<'_>, features: Features) -> GlobalSection {
         convert_classic_histograms_to_nhcb: flags[1],
         always_scrape_classic_histograms: flags[2],
         extra_scrape_metrics: extra.unwrap_or(unwritten.extra_scrape_metrics),
-        start_timestamps: unwritten.start_timestamps,
+        features,
     }
 }
 

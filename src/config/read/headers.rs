@@ -115,3 +115,21 @@ pub(in crate::config) fn header_value(at: &Cursor<'_>) -> Decoded<String> {
     }
     Err(at.rule("not a valid header value: it holds control characters"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_must_not_configure_reserved_headers() {
+        for name in [
+            "Content-Encoding",
+            "content-type",
+            "X-PROMETHEUS-REMOTE-WRITE-VERSION",
+            "User-Agent",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        assert!(!is_reserved("X-Scope-OrgID"));
+    }
+}

@@ -43,7 +43,8 @@ pub(in crate::config) fn read(
         native_histogram_min_bucket_factor: fields
             .f64("native_histogram_min_bucket_factor")
             .unwrap_or(0.0),
-        start_timestamps: global.start_timestamps,
+        start_timestamps: global.features.start_timestamps,
+        start_zeros: global.features.start_zeros,
         name_scheme,
         escaping,
         extra_scrape_metrics: flag.extra,

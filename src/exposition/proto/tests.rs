@@ -151,6 +151,19 @@ proptest! {
 }
 
 #[test]
+fn the_stale_marker_must_not_come_from_a_page() {
+    let metric = pb::Metric {
+        gauge: Some(pb::Gauge {
+            value: crate::model::value::STALE,
+        }),
+        ..pb::Metric::default()
+    };
+    let body = delimited(&[family("g", pb::GAUGE, vec![metric])]);
+    let samples = read(&body, Histograms::default()).expect("a good page");
+    assert_eq!(samples[0].bits, crate::model::value::NAN.to_bits());
+}
+
+#[test]
 fn exemplars_of_native_histograms_count_only_with_a_time() {
     let exemplar = |value, timestamp| pb::Exemplar {
         label: labels(&[("id", "x")]),

@@ -4,6 +4,7 @@
 use super::{Head, Request};
 use crate::config::secret::Secret;
 use crate::net::context::HttpContext;
+use crate::net::mask;
 
 /// Headers of requests whose values are secrets.
 const SECRET_HEADERS: [&str; 2] = ["Authorization", "X-Consul-Token"];
@@ -25,7 +26,8 @@ pub(super) fn showable(
     let sent = request.headers.iter().filter(|(name, _)| is_secret(name));
     // Without the scheme in front of it.
     let bare = |value: &str| Secret::new(value.rsplit(' ').next().unwrap_or(value));
-    let sent = sent.map(|(_, value)| bare(value)).collect();
+    let mut sent: Vec<Secret> = sent.map(|(_, value)| bare(value)).collect();
+    sent.extend(mask::of_url(request.url));
     let text = String::from_utf8_lossy(&body).into_owned();
     context.masked(text, sent).into_bytes()
 }

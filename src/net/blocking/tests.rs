@@ -110,6 +110,15 @@ fn a_refusal_is_read_without_the_secrets_that_it_repeats() {
 }
 
 #[test]
+fn a_refusal_does_not_repeat_the_password_of_its_url() {
+    let (_folder, _, server) = echoed("401 Unauthorized");
+    let url = server.url("/").replace("http://", "http://me:HUNTER2@");
+    let response = plain().send(&Request::get(&url, PATIENCE, LIMIT));
+    let body = response.expect("answer").body;
+    assert_eq!(String::from_utf8_lossy(&body), "no Basic <secret> ");
+}
+
+#[test]
 fn a_post_carries_its_body_and_is_never_redirected() {
     let server = Server::http(|_| redirect("/elsewhere"));
     let url = server.url("/write");

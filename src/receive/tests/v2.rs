@@ -214,3 +214,34 @@ fn receivers_must_go_by_the_content_type() {
     assert!(answer.contains("Samples-Written: 1\r\n"), "{answer}");
     assert!(receiver.stop().contains("2 requests, 1 samples"));
 }
+
+#[test]
+fn receivers_must_read_any_2_x_sender() {
+    let receiver = start(true, None);
+    let mut later = good(5).encode_to_vec();
+    // A field that 2.0 does not have: number 15, a varint.
+    later.extend([15 << 3, 1]);
+    let headers = headers().replace("2.0.0", "2.7.0");
+    let answer = receiver.post(&headers, &packed_bytes(&later));
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    assert!(receiver.stop().contains("1 requests, 1 samples"));
+}
+
+#[test]
+fn receivers_must_take_a_retry_of_what_they_have() {
+    let receiver = start(true, None);
+    for _ in 0..2 {
+        let answer = receiver.post(&headers(), &body(&good(5)));
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert!(answer.contains("Samples-Written: 1\r\n"), "{answer}");
+    }
+}
+
+#[test]
+fn receivers_must_answer_5xx_when_the_write_fails() {
+    let receiver = start(false, Some(PathBuf::from("/dev/full")));
+    let answer = receiver.post(&headers(), &body(&good(5)));
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("Samples-Written: 0\r\n"), "{answer}");
+    assert!(answer.contains("cannot write the file"), "{answer}");
+}

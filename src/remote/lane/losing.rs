@@ -13,10 +13,14 @@ use crate::remote::request::Counts;
 use crate::remote::transport::Answer;
 
 impl Lane {
-    /// Counts the samples that the body just made leaves out: because of their age, and native
-    /// histograms that the endpoint does not get.
+    /// Counts the samples that the body just made leaves out. Too old ones are lost, and native
+    /// histograms that the protocol cannot carry; those that the endpoint is not to get are not.
     pub(super) fn leave_out(&mut self, now: Mono, counts: Counts) {
-        self.lose_too_old();
+        for (_, samples) in self.builder.too_old() {
+            self.context.metrics.too_old.add(*samples as f64);
+        }
+        self.lose_of_each(self.builder.too_old(), LossReason::TooOld);
+        self.lose_of_each(self.builder.custom_buckets(), LossReason::CustomBuckets);
         let metrics = &self.context.metrics;
         metrics.histograms_unwanted.add(counts.unwanted as f64);
         metrics.histograms_dropped.add(counts.custom_buckets as f64);
@@ -25,17 +29,17 @@ impl Lane {
         {
             log::warn!(component = "remote", remote_name = &*self.context.name,
                 histograms = counts.custom_buckets, suppressed;
-                "native histograms with custom buckets are not sent: remote write 1.0 has none, \
+                "native histograms with custom buckets are lost: remote write 1.0 has none, \
                  protobuf_message: io.prometheus.write.v2.Request does");
         }
     }
 
-    fn lose_too_old(&self) {
+    /// Enters samples by index of their piece.
+    fn lose_of_each(&self, lost: &[(usize, u64)], reason: LossReason) {
         let batch = self.shard.batch();
-        for (index, samples) in self.builder.too_old() {
-            self.context.metrics.too_old.add(*samples as f64);
+        for (index, samples) in lost {
             if let Some(piece) = batch.get(*index) {
-                self.lose(piece, LossReason::TooOld, *samples);
+                self.lose(piece, reason, *samples);
             }
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Cursor<'a> {
     exemplars: &'a [(u32, Exemplar)],
     /// Samples left out because of their age.
     pub(super) too_old: u64,
+    /// Native histograms left out because 1.0 has no custom buckets.
+    pub(super) custom_buckets: u64,
 }
 
 impl<'a> Cursor<'a> {
@@ -31,6 +33,7 @@ impl<'a> Cursor<'a> {
             timestamps: side.map_or(&[], |side| &side.timestamps),
             exemplars: side.map_or(&[], |side| &side.exemplars),
             too_old: 0,
+            custom_buckets: 0,
         }
     }
 

@@ -74,18 +74,21 @@ fn histograms_are_counted_apart_and_acknowledged_as_samples() {
 }
 
 #[test]
-fn custom_buckets_are_not_sent_in_1_0() {
+fn custom_buckets_are_lost_in_1_0_and_stand_in_the_books() {
     let mut rig = rig(ProtobufMessage::V1, true, Vec::new());
     let counters = NAMES.map(|name| counter(&rig, name));
     let (custom, other) = (
         dropped(&rig, "nhcb_in_rw1_not_supported"),
         dropped(&rig, "not_configured"),
     );
+    let losses = Arc::clone(&rig.losses);
     scrape(&rig);
     rig.written = 3;
     rig.finish();
     assert_eq!(counters.map(|own| own.get()), [2.0, 1.0, 3.0]);
     assert_eq!((custom.get(), other.get()), (1.0, 0.0));
+    let key = ("job".to_owned(), LossReason::CustomBuckets);
+    assert_eq!(*losses.0.lock(), [(key, 1)].into());
 }
 
 #[test]
@@ -97,11 +100,14 @@ fn an_endpoint_that_wants_no_histograms_gets_none_and_everything_is_settled() {
             dropped(&rig, "nhcb_in_rw1_not_supported"),
             dropped(&rig, "not_configured"),
         );
+        let losses = Arc::clone(&rig.losses);
         scrape(&rig);
         rig.written = 2;
         rig.finish();
         assert_eq!(counters.map(|own| own.get()), [2.0, 0.0, 2.0]);
         assert_eq!((custom.get(), other.get()), (0.0, 2.0));
+        // What is not wanted is not lost.
+        assert!(losses.0.lock().is_empty());
     }
 }
 

@@ -130,6 +130,10 @@ fn impossible_targets_are_refused_in_prometheus_words() {
             r#""user@a" is not a valid hostname"#,
         ),
         (
+            &[("__address__", "user:HUNTER2@a")],
+            r#""user:xxxxx@a" is not a valid hostname"#,
+        ),
+        (
             &[("__address__", "a\r\nX: y")],
             r#""a\r\nX: y" is not a valid hostname"#,
         ),

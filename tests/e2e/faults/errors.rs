@@ -51,7 +51,9 @@ fn refuse(what: &str, injections: &[&str], failures: f64) {
     scene.ledger.wait_for(10);
     scene.settle(what).assert_exact();
     if failures > 1.0 {
-        assert_eq!(scene.agent.metric(FAILING, ""), Some(1.0));
+        wait::until_true("the gauge of failing", HEALING, || {
+            scene.agent.metric(FAILING, "") == Some(1.0)
+        });
     }
     assert_eq!(scene.agent.get("/-/ready").status, 200);
     // From here on the log alone keeps what is scraped.
@@ -65,7 +67,10 @@ fn refuse(what: &str, injections: &[&str], failures: f64) {
         failed(),
         wait::now() - healed
     );
-    assert_eq!(scene.agent.metric(FAILING, ""), Some(0.0));
+    // The log may tell it first.
+    wait::until_true("the gauge of failing", HEALING, || {
+        scene.agent.metric(FAILING, "") == Some(0.0)
+    });
     let complaints = count(&scene.agent.log(), COMPLAINT);
     let reliefs = count(&scene.agent.log(), RELIEF);
     assert!(

@@ -83,18 +83,18 @@ fn every_role_finds_the_recorded_cluster() {
             seen.head
         );
     }
-    let added = agent.metric(
-        "prometheus_sd_kubernetes_events_total",
-        "event=\"add\",role=\"node\"",
-    );
-    assert_eq!(added, Some(2.0));
+    let added = || {
+        let part = "event=\"add\",role=\"node\"";
+        agent.metric("prometheus_sd_kubernetes_events_total", part)
+    };
+    wait::until_true("both nodes", UPDATE, || added() >= Some(2.0));
+    assert_eq!(added(), Some(2.0));
     assert_eq!(
         agent.metric("prometheus_sd_kubernetes_failures_total", ""),
         Some(0.0)
     );
-    let asked = agent.metric(
-        "prometheus_sd_kubernetes_http_request_total",
-        "status_code=\"200\"",
-    );
-    assert!(asked >= Some(20.0), "{asked:?}");
+    wait::until_true("every request to be counted", UPDATE, || {
+        let part = "status_code=\"200\"";
+        agent.metric("prometheus_sd_kubernetes_http_request_total", part) >= Some(20.0)
+    });
 }

@@ -32,8 +32,10 @@ fn targets_follow_the_objects_of_their_namespace_and_selector() {
     wait_for(&agent, &["10.0.0.4:80", "10.0.0.9:80"]);
     for (event, count) in [("add", 4.0), ("update", 1.0), ("delete", 2.0)] {
         let part = format!("event=\"{event}\",role=\"pod\"");
-        let found = agent.metric("prometheus_sd_kubernetes_events_total", &part);
-        assert_eq!(found, Some(count), "{event}");
+        // The other provider may not have seen the last ones yet.
+        let found = || agent.metric("prometheus_sd_kubernetes_events_total", &part);
+        wait::until_true(event, UPDATE, || found() >= Some(count));
+        assert_eq!(found(), Some(count), "{event}");
     }
     // One list and one watch for each of both providers did all that.
     assert_eq!(api.seen("pods").len(), 4);

@@ -4,7 +4,7 @@
 //! travel) and keeps every sample in the order of arrival, by series. What breaks a rule is kept
 //! as a violation; tests end with `assert_clean`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -89,6 +89,8 @@ pub(crate) enum Answer {
     Accept,
     /// Keep it, and close the connection instead of answering.
     CommitThenClose,
+    /// Keep all but the samples with these value bits, and say this: a partial write.
+    CommitBut(BTreeSet<u64>, Reply),
     /// Say this, keep nothing.
     Refuse(Reply),
     /// Keep nothing, and never answer.
@@ -126,6 +128,16 @@ impl Facts<'_> {
     pub(crate) fn any(&self, mut good: impl FnMut(f64) -> bool) -> bool {
         let mut samples = self.request.timeseries.iter().flat_map(|one| &one.samples);
         samples.any(|sample| good(sample.value))
+    }
+
+    /// Values of the series with that name, in their order.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = f64> {
+        let is_own = move |one: &&TimeSeries| {
+            let mut labels = one.labels.iter();
+            labels.any(|label| label.name == "__name__" && label.value == name)
+        };
+        let own = self.request.timeseries.iter().filter(is_own);
+        own.flat_map(|one| &one.samples).map(|sample| sample.value)
     }
 }
 
@@ -259,6 +271,16 @@ impl Handler for Clerk {
                 self.0.books.lock().enter(request, decoded);
                 Reply::status(204, "").manner(Manner::Raw(Vec::new()))
             }
+            Answer::CommitBut(bits, reply) => {
+                let mut kept = decoded;
+                for series in &mut kept.timeseries {
+                    let samples = &mut series.samples;
+                    samples.retain(|sample| !bits.contains(&sample.value.to_bits()));
+                }
+                kept.timeseries.retain(|series| !series.samples.is_empty());
+                self.0.books.lock().enter(request, kept);
+                reply
+            }
             Answer::Refuse(reply) => reply,
             Answer::Hang => Reply::status(204, "").manner(Manner::Hang),
             Answer::Portal => Reply::ok("text/html", "<html><body>Log in, please</body></html>"),
@@ -284,8 +306,14 @@ fn decode(request: &Request) -> Result<WriteRequest, String> {
             return Err(format!("{name} is {:?}, not {value}", request.header(name)));
         }
     }
-    if request.method != "POST" || request.header("User-Agent").is_none() {
-        return Err(format!("{} without User-Agent", request.method));
+    let agent = request.header("User-Agent").unwrap_or_default();
+    // RFC 9110: a product and its version.
+    let product = agent.split_once('/').filter(|(name, version)| {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        !name.is_empty() && name.chars().all(token) && version.starts_with(token)
+    });
+    if request.method != "POST" || product.is_none() {
+        return Err(format!("{} from {agent:?}", request.method));
     }
     let plain = snap::raw::Decoder::new()
         .decompress_vec(&request.body)

@@ -14,6 +14,7 @@ use crate::config::secret::{Secret, SecretSource};
 use crate::discovery::keyed::TooMuch;
 use crate::limits;
 use crate::net::blocking::{Client, ClientError, Head, Method, Request};
+use crate::net::mask;
 use crate::net::secrets::{self, FileError};
 
 /// Bytes of an answer that is an error or a token.
@@ -108,6 +109,8 @@ pub(super) struct Gateway {
     endpoints: Vec<String>,
     current: usize,
     login: Option<Login>,
+    /// The password that was sent last; etcd's words are shown without it.
+    password: Secret,
     token: Option<Token>,
 }
 
@@ -123,6 +126,7 @@ impl Gateway {
             endpoints,
             current: 0,
             login,
+            password: Secret::default(),
             token: None,
         }
     }
@@ -202,6 +206,7 @@ impl Gateway {
             SecretSource::File(path) => secrets::read_secret(path)?,
         };
         let body = wire::authenticate(&login.username, password.expose());
+        self.password = password;
         match self.post::<wire::Token>(wire::AUTHENTICATE, &body, SMALL) {
             Ok(answer) => {
                 let text = answer
@@ -234,7 +239,7 @@ impl Gateway {
             ..Request::get(&url, limits::ETCD_TIMEOUT, body_limit)
         })?;
         if response.head.status != 200 {
-            return Err(refused(&response.head, &response.body));
+            return Err(self.refused(&response.head, &response.body));
         }
         if response.truncated {
             return Ok(None);
@@ -260,7 +265,13 @@ impl Gateway {
         let mut said = Vec::new();
         // What cannot be read is told by the status.
         let _cut = reader.take(SMALL as u64).read_to_end(&mut said);
-        Err(refused(&head, &said))
+        Err(self.refused(&head, &said))
+    }
+
+    fn refused(&self, head: &Head, body: &[u8]) -> EtcdError {
+        let mut failure = serde_json::from_slice::<Failure>(body).unwrap_or_default();
+        failure.message = mask::hide(failure.message, vec![self.password.clone()]);
+        EtcdError::reported(&head.status_text(), &failure)
     }
 
     fn headers(&self) -> Vec<(&'static str, &str)> {
@@ -274,9 +285,4 @@ impl Gateway {
 
 fn is_unneeded(message: &str) -> bool {
     message.contains("authentication is not enabled")
-}
-
-fn refused(head: &Head, body: &[u8]) -> EtcdError {
-    let failure = serde_json::from_slice::<Failure>(body).unwrap_or_default();
-    EtcdError::reported(&head.status_text(), &failure)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::config::url::redacted;
 use crate::sys::jitter::Jitter;
 
 /// The port of a server that is written without one.
@@ -33,7 +34,8 @@ impl Server {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Server, String> {
-        let wrong = |what: &str| format!("{text:?} is not a ZooKeeper server: {what}");
+        let shown = redacted(text);
+        let wrong = |what: &str| format!("{shown:?} is not a ZooKeeper server: {what}");
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or_else(|| wrong("no ]"))?;

@@ -28,7 +28,7 @@ impl Harness {
         let at = self.time();
         let options = Options {
             histograms,
-            start_timestamps: self.target.config.start_timestamps,
+            start_timestamps: self.target.config.takes_starts(),
             rows_max: 0,
         };
         let mut transcoder = Transcoder::default();

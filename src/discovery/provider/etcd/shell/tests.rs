@@ -10,20 +10,26 @@ use base64::engine::general_purpose::STANDARD;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::super::EtcdConfig;
+use super::super::gateway::Login;
 use super::super::value::Format;
 use super::*;
 use crate::config::http_client::HttpClientConfig;
+use crate::config::secret::{Secret, SecretSource};
 use crate::discovery::plan::{Plan, PlannedJob, PlannedProvider};
 use crate::discovery::testing::{SOON, addresses, env};
 use crate::discovery::{DiscoveryHandle, start};
 use crate::net::testing::{Received, Server, answer, receive};
 
 fn discover(endpoints: &[&Server], pace: Pace) -> DiscoveryHandle {
+    discover_as(None, endpoints, pace)
+}
+
+fn discover_as(login: Option<Login>, endpoints: &[&Server], pace: Pace) -> DiscoveryHandle {
     let config = EtcdConfig {
         endpoints: endpoints.iter().map(|server| server.url("")).collect(),
         prefixes: vec!["/t/".to_owned()],
         format: Format::Auto,
-        login: None,
+        login,
         pace,
         client: HttpClientConfig::default(),
     };
@@ -272,6 +278,28 @@ fn the_next_endpoint_is_asked_when_one_fails_and_targets_stay_when_all_do() {
     wait_for_error(&handle, "etcd http://127.0.0.1");
     assert_eq!(addresses(&handle.output().0.load(), "e"), ["a:1"]);
     handle.stop().expect("stopped");
+}
+
+#[test]
+fn a_password_that_etcd_repeats_is_not_shown() {
+    let server = Server::http(|received| {
+        let sent = String::from_utf8_lossy(&received.body).replace('"', "'");
+        let body = format!("{{\"message\":\"cannot take {sent}\"}}");
+        answer("400 Bad Request", &[], body.as_bytes())
+    });
+    let login = Login {
+        username: "reader".to_owned(),
+        password: SecretSource::Inline(Secret::new("HUNTER2")),
+    };
+    let pace = Pace {
+        refresh: SLOW,
+        silence: SLOW,
+    };
+    let handle = discover_as(Some(login), &[&server], pace);
+    wait_for_error(&handle, "'reader'");
+    let shown = format!("{:?}", handle.status());
+    assert!(shown.contains("<secret>"), "{shown}");
+    assert!(!shown.contains("HUNTER2"), "{shown}");
 }
 
 #[test]

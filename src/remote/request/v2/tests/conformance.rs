@@ -99,6 +99,13 @@ fn the_block_format_of_snappy_must_be_used() {
 }
 
 #[test]
+fn a_request_should_hold_samples_of_several_series() {
+    for request in requests() {
+        assert!(request.timeseries.len() > 1);
+    }
+}
+
+#[test]
 fn the_first_symbol_must_be_an_empty_string() {
     for request in requests() {
         assert_eq!(request.symbols.first().map(String::as_str), Some(""));
