@@ -6,7 +6,7 @@ use std::hint::black_box;
 use narthex::remote::body::BodyBuilder;
 use narthex::remote::outgoing::OutgoingCache;
 use narthex::remote::piece::Piece;
-use narthex::wire::compress::SnappyBody;
+use narthex::wire::compress::CompressedBody;
 use narthex::wire::remote_write_v1 as v1;
 use narthex::wire::version::Version;
 
@@ -43,7 +43,7 @@ pub(crate) fn measure(bench: &mut Bench, pages: &[String]) {
     });
     let messages: Vec<Vec<u8>> = turn.iter().map(|pieces| whole(pieces)).collect();
     let mut messages = messages.iter().cycle();
-    let mut body = SnappyBody::default();
+    let mut body = CompressedBody::default();
     bench.run("request, snappy alone", samples, || {
         body.clear();
         body.raw()

@@ -167,6 +167,9 @@ pub(crate) fn configuration(
         if program.is_narthex() && scenario.rw2 {
             text += "    protobuf_message: io.prometheus.write.v2.Request\n";
         }
+        if program.is_narthex() && scenario.zstd {
+            text += "    narthex:\n      compression: zstd\n";
+        }
     }
     text += "scrape_configs:\n  - job_name: node\n";
     if program.is_narthex() && scenario.gzip {

@@ -16,7 +16,7 @@ use crate::scenario::Scenario;
 
 /// What is measured unless the command line says otherwise: every fleet that a promise names.
 const SCENARIOS: &str = "5x1000,200x1500,200x1500:own,1000x100:mixed,2x100000:mixed,\
-     100x1500:every=1,200x1500:churn=5,200x1500:tls,200x1500:outage=60,200x1500:rw2";
+     100x1500:every=1,200x1500:churn=5,200x1500:tls,200x1500:outage=60,200x1500:rw2,200x1500:zstd";
 
 /// One of each kind, small.
 const QUICK: &str = "5x1000:every=1,10x300:own:every=1,12x200:mixed:churn=5:every=1,\

@@ -10,6 +10,7 @@
 //! | `plain` | pages travel as they are, not gzipped |
 //! | `tls` | targets speak TLS |
 //! | `rw2` | narthex sends remote write 2.0 |
+//! | `zstd` | narthex sends 1.0 with zstd, as to VictoriaMetrics |
 //! | `every=1` | seconds between two scrapes, 15 unless said otherwise |
 //! | `outage=60` | the receiver is down for so many seconds; catching up is measured |
 
@@ -43,6 +44,8 @@ pub(crate) struct Scenario {
     pub(crate) tls: bool,
     /// narthex sends remote write 2.0.
     pub(crate) rw2: bool,
+    /// narthex sends remote write 1.0 with zstd.
+    pub(crate) zstd: bool,
     /// Seconds between scrapes.
     pub(crate) interval: u64,
     /// Seconds that the receiver is down, if it goes down.
@@ -72,6 +75,7 @@ impl Scenario {
             gzip: true,
             tls: false,
             rw2: false,
+            zstd: false,
             interval: 15,
             outage: None,
         };
@@ -92,6 +96,7 @@ impl Scenario {
             ("plain", true) => self.gzip = false,
             ("tls", true) => self.tls = true,
             ("rw2", true) => self.rw2 = true,
+            ("zstd", true) => self.zstd = true,
             ("every", false) => self.interval = number(text, value)?,
             ("outage", false) => self.outage = Some(number(text, value)?),
             ("churn", false) => {
@@ -102,7 +107,7 @@ impl Scenario {
             }
             _ => {
                 return Err(format!(
-                    "{text}: {part:?} is none of own, mixed, churn=PERCENT, plain, tls, rw2, \
+                    "{text}: {part:?} is none of own, mixed, churn=PERCENT, plain, tls, rw2, zstd, \
                      every=SECONDS, outage=SECONDS"
                 ));
             }

@@ -207,7 +207,7 @@ pub(crate) fn request(builder: &mut BodyBuilder, version: Version, pieces: &[Pie
         exemplars: true,
         histograms: true,
     };
-    let counts = builder.build(version, pieces, rules).expect("built");
+    let counts = builder.build(version.into(), pieces, rules).expect("built");
     let expected: u64 = pieces.iter().map(|piece| piece.samples).sum();
     assert_eq!(counts.all(), expected);
     builder.finish().expect("finished").len()

@@ -23,9 +23,11 @@ cargo tree --locked --edges normal --target x86_64-unknown-linux-musl --prefix n
     echo "musl 1.2 MIT"
 } >"$out"
 
-# of NAME VERSION: the shortest licence text that the crate brings, which of several is enough.
+# of NAME VERSION: the shortest licence text that the crate brings, which of several is enough. Of
+# zstd-sys it is the C library that is in the program, under a licence of its own.
 text_of() {
     for source in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$1-$2"; do
+        [ "$1" != zstd-sys ] || source=$source/zstd
         find "$source" -maxdepth 1 -type f \( -iname 'LICEN[CS]E*' -o -iname 'COPYING*' \) \
             -size -64k -printf '%s %p\n' | sort -n | sed -n '1s/^[0-9]* //p'
     done | head -n 1

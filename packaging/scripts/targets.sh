@@ -48,6 +48,13 @@ linker_flags() {
     echo "-C link-arg=-Wl,-z,pack-relative-relocs"
 }
 
+# Levels of zstd above 1, which nothing uses, are left out by what the C library calls their parts.
+zstd_flags() {
+    for part in DFAST GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
+        echo "-DZSTD_EXCLUDE_${part}_BLOCK_COMPRESSOR"
+    done
+}
+
 # small_build COMMAND TARGET FOLDER [FOLDERS:]: a release build, with these folders first in PATH, that
 # builds the standard library too: for size, and without what reads debug information for backtraces, of
 # which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any
@@ -55,7 +62,8 @@ linker_flags() {
 # panic passes through C, which needs none. A stable compiler takes these flags with RUSTC_BOOTSTRAP=1
 # alone, and rust-toolchain.toml names the one that is known to keep their meaning.
 small_build() {
-    env PATH="${4:-}$PATH" RUSTC_BOOTSTRAP=1 CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables" \
+    env PATH="${4:-}$PATH" RUSTC_BOOTSTRAP=1 \
+        CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables $(zstd_flags | tr '\n' ' ')" \
         RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
         cargo "$1" --release --locked --target "$2" --target-dir "$3" \
         -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2

@@ -139,7 +139,7 @@ fn sent(version: Version, blocks: &[Arc<ScrapeBlock>]) -> Vec<u8> {
     };
     let mut builder = BodyBuilder::default();
     builder
-        .build(version, &pieces(blocks), rules)
+        .build(version.into(), &pieces(blocks), rules)
         .expect("built");
     builder.finish().expect("finished").to_vec()
 }

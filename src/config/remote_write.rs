@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::http_client::HttpClientConfig;
 use crate::relabel::rule::Rule;
+use crate::wire::compress::Compression;
 
 /// One entry of `remote_write`.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +82,8 @@ pub struct NarthexConfig {
     pub max_bytes_per_second: Option<u64>,
     /// What follows an answer that says that credentials or the address are wrong.
     pub unauthorized: Unauthorized,
+    /// What messages of 1.0 are compressed with; those of 2.0 with snappy.
+    pub compression: Compression,
 }
 
 /// What becomes of a request that is answered with 401, 403, 404 or 407.

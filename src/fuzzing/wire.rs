@@ -7,7 +7,7 @@ use crate::limits;
 use crate::receive::decode::{decode, decode_v2};
 use crate::receive::message::{Message, Series};
 use crate::receive::resolve::resolve;
-use crate::wire::compress::{DecompressError, SnappyBody, decompress};
+use crate::wire::compress::{CompressedBody, DecompressError, decompress};
 
 use super::choices;
 
@@ -18,7 +18,7 @@ const MESSAGE_BYTES: usize = 1 << 20;
 const SERIES_SHOWN: usize = 1000;
 
 fn compressed(message: &[u8]) -> Vec<u8> {
-    let mut body = SnappyBody::default();
+    let mut body = CompressedBody::default();
     body.raw().extend_from_slice(message);
     body.finish().expect("far below 4 GiB").to_vec()
 }

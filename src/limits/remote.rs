@@ -118,6 +118,15 @@ pub const REMOTE_BODY_KEEP_BYTES: usize = 256 * 1024;
 /// Bytes of the table of symbols that are handed to the compressor at once: what it looks back to.
 pub const REMOTE_SYMBOLS_PART_BYTES: usize = 64 * 1024;
 
-/// Time for which an endpoint that does not understand remote write 2.0 gets 1.0 before 2.0 is tried
-/// again, with one request: receivers are updated, and the refused request is small.
+/// Time for which an endpoint that does not understand remote write 2.0, or zstd, gets 1.0 with snappy
+/// before it is tried again, with one request: receivers are updated, and the refused request is small.
 pub const REMOTE_VERSION_PROBE: Duration = Duration::from_secs(3600);
+
+/// zstd looks back two to the power of so many bytes: as far as the raw message of 9,000 samples goes,
+/// so that an entry is found again in that of another target. It also is what its encoder holds, beside
+/// 0.9 MB of tables and buffers; what a smaller request leaves empty is never touched.
+pub const ZSTD_WINDOW_LOG: u32 = 20;
+
+/// Two to the power of so many places, of four bytes each, of the table by which zstd finds matches: a
+/// larger one saves nothing.
+pub const ZSTD_HASH_LOG: u32 = 14;

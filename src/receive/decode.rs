@@ -3,6 +3,7 @@
 use prost::Message;
 
 use crate::limits;
+use crate::wire::compress::zstd::{self, ZstdError};
 use crate::wire::prompb::WriteRequest;
 use crate::wire::prompb_v2;
 
@@ -11,6 +12,8 @@ use crate::wire::prompb_v2;
 pub(crate) enum DecodeError {
     #[error("snappy: {0}")]
     Snappy(snap::Error),
+    #[error("{0}")]
+    Zstd(#[from] ZstdError),
     #[error("message of {0} bytes is too large")]
     TooLarge(usize),
     /// Also where a text is not UTF-8.
@@ -25,6 +28,13 @@ pub(crate) enum DecodeError {
 /// Decompresses and decodes a body of 1.0, no further than the limit.
 pub(crate) fn decode(body: &[u8]) -> Result<WriteRequest, DecodeError> {
     message(body)
+}
+
+/// As [`decode`], for a body with zstd.
+pub(crate) fn decode_zstd(body: &[u8]) -> Result<WriteRequest, DecodeError> {
+    let mut message = Vec::new();
+    zstd::decompress(body, &mut message, limits::RECEIVE_MESSAGE_BYTES_MAX)?;
+    WriteRequest::decode(message.as_slice()).map_err(DecodeError::Protobuf)
 }
 
 /// Decompresses and decodes a body of 2.0, no further than the limit.

@@ -8,9 +8,9 @@ use crate::http::server::response::Response;
 use crate::limits;
 use crate::net::server::{Answer, Handler, Promises};
 use crate::sys::published::Shared;
-use crate::wire::version::{Version, WRITTEN_HEADERS};
+use crate::wire::version::{Protocol, Version, WRITTEN_HEADERS};
 
-use super::decode::{DecodeError, decode, decode_v2};
+use super::decode::{DecodeError, decode, decode_v2, decode_zstd};
 use super::ledger::{Findings, Ledger};
 use super::message::Message;
 use super::resolve::resolve;
@@ -43,10 +43,15 @@ impl Handler for ReceiveHandler {
     }
 }
 
-fn message(version: Version, body: &[u8], findings: &mut Findings) -> Result<Message, DecodeError> {
-    match version {
-        Version::V1 => Ok(decode(body)?.into()),
-        Version::V2 => resolve(&decode_v2(body)?, |broken| findings.add(broken)),
+fn message(
+    protocol: Protocol,
+    body: &[u8],
+    findings: &mut Findings,
+) -> Result<Message, DecodeError> {
+    match protocol {
+        Protocol::V1 => Ok(decode(body)?.into()),
+        Protocol::V1Zstd => Ok(decode_zstd(body)?.into()),
+        Protocol::V2 => resolve(&decode_v2(body)?, |broken| findings.add(broken)),
     }
 }
 
@@ -74,14 +79,14 @@ fn with_counts(response: Response, version: Version, counts: [u64; 3]) -> Respon
 impl ReceiveHandler {
     fn receive(&mut self, request: &Request) -> Response {
         let mut findings = Findings::default();
-        let Some(version) = check_head(&request.head, |broken| findings.add(broken)) else {
+        let Some(protocol) = check_head(&request.head, |broken| findings.add(broken)) else {
             self.ledger.with(|ledger| {
                 ledger.requests += 1;
                 ledger.refuse(&findings);
             });
             return refuse(findings.first().unwrap_or(Broken::ContentType));
         };
-        let message = match message(version, &request.body, &mut findings) {
+        let message = match message(protocol, &request.body, &mut findings) {
             Ok(message) => message,
             Err(error) => {
                 self.ledger.with(|ledger| {
@@ -89,13 +94,14 @@ impl ReceiveHandler {
                     ledger.undecodable += 1;
                 });
                 let response = Response::text(400, format!("{error}\n"));
-                return with_counts(response, version, [0; 3]);
+                return with_counts(response, protocol.version(), [0; 3]);
             }
         };
         let strict = self.strict;
         let refusal = self.ledger.with(|ledger| {
             ledger.requests += 1;
-            ledger.requests_v2 += u64::from(version == Version::V2);
+            ledger.requests_v2 += u64::from(protocol == Protocol::V2);
+            ledger.requests_zstd += u64::from(protocol == Protocol::V1Zstd);
             ledger.bytes += request.body.len() as u64;
             ledger.judge(&message, &mut findings);
             let refusal = findings.first().filter(|_| strict);

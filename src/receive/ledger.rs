@@ -60,6 +60,7 @@ impl Findings {
 pub(super) struct Ledger {
     pub(super) requests: u64,
     pub(super) requests_v2: u64,
+    pub(super) requests_zstd: u64,
     pub(super) refused: u64,
     pub(super) undecodable: u64,
     pub(super) bytes: u64,

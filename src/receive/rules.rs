@@ -1,11 +1,12 @@
-//! The rules of remote write 1.0 and 2.0 that a sender must keep.
+//! The rules of remote write 1.0 and 2.0, and of 1.0 with zstd, that a sender must keep.
 //!
 //! From the published specifications of the protocol. Pure.
 
 use crate::http::server::request::RequestHead;
 use crate::model::labels::METRIC_NAME;
+use crate::wire::compress::Compression;
 use crate::wire::prompb::Label;
-use crate::wire::version::Version;
+use crate::wire::version::{Protocol, Version};
 
 /// A rule, by what breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,8 +106,10 @@ impl Broken {
     pub(super) const fn text(self) -> &'static str {
         match self {
             Broken::ContentType => "Content-Type names no message of remote write",
-            Broken::ContentEncoding => "Content-Encoding is not snappy",
-            Broken::Version => "X-Prometheus-Remote-Write-Version is not that of the message",
+            Broken::ContentEncoding => {
+                "Content-Encoding is not snappy, nor zstd with a message of 1.0"
+            }
+            Broken::Version => "the header with the version is not that of the message",
             Broken::UserAgent => "User-Agent is missing",
             Broken::FirstSymbol => "the first symbol is not empty",
             Broken::RepeatedSymbol => "repeated symbol",
@@ -142,23 +145,30 @@ impl Broken {
     }
 }
 
-/// Checks the headers that the protocol demands. Returns the version of the message; none if there
-/// is none that could be read.
-pub(super) fn check_head(head: &RequestHead, mut found: impl FnMut(Broken)) -> Option<Version> {
+/// Checks the headers that the protocol demands. Returns what the body is; none if it is nothing that
+/// could be read.
+pub(super) fn check_head(head: &RequestHead, mut found: impl FnMut(Broken)) -> Option<Protocol> {
     let header = |name: &str| head.header(name).unwrap_or("");
     let version = Version::of_content_type(header("content-type"));
-    let is_snappy = header("content-encoding").eq_ignore_ascii_case("snappy");
+    let is = |own: Compression| header("content-encoding").eq_ignore_ascii_case(own.as_str());
+    let protocol = match version {
+        Some(Version::V1) if is(Compression::Zstd) => Some(Protocol::V1Zstd),
+        _ if is(Compression::Snappy) => version.map(Protocol::from),
+        _ => None,
+    };
     if version.is_none() {
         found(Broken::ContentType);
     }
-    if !is_snappy {
+    if protocol.is_none() && !is(Compression::Snappy) {
         found(Broken::ContentEncoding);
     }
-    let number = header("x-prometheus-remote-write-version");
+    let named = protocol.unwrap_or_else(|| version.unwrap_or_default().into());
+    let (name, number) = named.version_header();
+    let said = header(&name.to_ascii_lowercase());
     let fits = match version {
         // A later minor version is read as far as it is known.
-        Some(Version::V2) => number.starts_with("2."),
-        _ => number == Version::V1.number(),
+        Some(Version::V2) => said.starts_with("2."),
+        _ => said == number,
     };
     if !fits {
         found(Broken::Version);
@@ -166,7 +176,7 @@ pub(super) fn check_head(head: &RequestHead, mut found: impl FnMut(Broken)) -> O
     if header("user-agent").is_empty() {
         found(Broken::UserAgent);
     }
-    version.filter(|_| is_snappy)
+    protocol
 }
 
 /// Checks the labels of one series.

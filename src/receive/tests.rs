@@ -261,6 +261,55 @@ fn bombs_and_garbage_are_refused() {
     assert!(receiver.stop().contains("undecodable: 4\n"));
 }
 
+/// As `HEADERS`, of VictoriaMetrics' protocol.
+const ZSTD_HEADERS: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: zstd\r\n\
+    X-VictoriaMetrics-Remote-Write-Version: 1\r\nUser-Agent: vmagent\r\n";
+
+fn packed_zstd(bytes: &[u8]) -> Vec<u8> {
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    ruzstd::encoding::compress_to_vec(bytes, level)
+}
+
+#[test]
+fn zstd_of_1_0_is_taken_and_has_a_header_of_its_own() {
+    let receiver = start(true, None);
+    let body = packed_zstd(&good(10).encode_to_vec());
+    let answer = receiver.post(ZSTD_HEADERS, &body);
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    let wrong = HEADERS.replace("snappy", "zstd");
+    let answer = receiver.post(&wrong, &body);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("header with the version"), "{answer}");
+    let shown = receiver.stop();
+    for line in [
+        "2 requests, 2 samples",
+        "requests_zstd: 2\n",
+        "version: 1\n",
+    ] {
+        assert!(shown.contains(line), "{line} is missing in {shown}");
+    }
+}
+
+#[test]
+fn bombs_and_garbage_with_zstd_are_refused() {
+    let receiver = start(false, None);
+    let bomb = packed_zstd(&vec![0; limits::RECEIVE_MESSAGE_BYTES_MAX + 1]);
+    let sound = packed_zstd(&good(10).encode_to_vec());
+    for (body, words) in [
+        (&bomb[..], "zstd: message of more than"),
+        (b"", "zstd: damaged frame"),
+        (b"garbage", "zstd: damaged frame"),
+        (&packed(&good(10)), "zstd: damaged frame"),
+        (&sound[..sound.len() - 1], "zstd: damaged frame"),
+        (&packed_zstd(b"\x0a\x01\x0a"), "protobuf: "),
+    ] {
+        let answer = receiver.post(ZSTD_HEADERS, body);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains(words), "{answer}");
+    }
+    assert!(receiver.stop().contains("undecodable: 6\n"));
+}
+
 fn packed_bytes(bytes: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new()
         .compress_vec(bytes)

@@ -73,6 +73,7 @@ impl Reporter {
         let counters = [
             ("stale", ledger.jobs.values().map(|job| job.stale).sum()),
             ("requests_v2", ledger.requests_v2),
+            ("requests_zstd", ledger.requests_zstd),
             ("exemplars", ledger.exemplars),
             ("histograms", ledger.histograms),
             ("start_timestamps", ledger.started),

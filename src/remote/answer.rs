@@ -114,7 +114,9 @@ fn wish(http: &HttpAnswer, now: Wall) -> Option<Duration> {
     retry_after::parse(http.retry_after.as_deref()?, now)
 }
 
-fn says_repeated(body: &[u8]) -> bool {
+/// Whether the body of a refusal says that the receiver has such samples already.
+#[must_use]
+pub fn says_repeated(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
     REPEATED.iter().any(|words| text.contains(words))
 }

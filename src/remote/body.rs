@@ -1,8 +1,10 @@
-//! A request's body in the version of the protocol that the endpoint understands.
+//! A request's body in the protocol that the endpoint understands.
 
 use super::piece::Piece;
 use super::request::{Counts, RequestBuilder, Rules, v2};
-use crate::wire::version::Version;
+use crate::sys::memory::Foreign;
+use crate::wire::compress::CompressError;
+use crate::wire::version::{Protocol, Version};
 
 /// Makes bodies, one after another. Memory for a version is taken when it is first used.
 #[derive(Debug, Default)]
@@ -10,31 +12,35 @@ pub struct BodyBuilder {
     v1: RequestBuilder,
     v2: Option<Box<v2::RequestBuilder>>,
     version: Version,
+    /// What a compressor in C holds, for the memory budget.
+    foreign: Foreign,
 }
 
 impl BodyBuilder {
     /// Writes the pieces, which are in the order of their blocks.
     ///
     /// # Errors
-    /// When the compressor refuses, which it has no reason to.
+    /// When the compressor refuses, which it has no reason to but for a lack of memory.
     pub fn build(
         &mut self,
-        version: Version,
+        protocol: Protocol,
         pieces: &[Piece],
         rules: Rules,
-    ) -> Result<Counts, snap::Error> {
-        self.version = version;
-        match version {
-            Version::V1 => self.v1.build(pieces, rules),
+    ) -> Result<Counts, CompressError> {
+        self.version = protocol.version();
+        let counts = match self.version {
+            Version::V1 => self.v1.build(protocol.compression(), pieces, rules),
             Version::V2 => self.v2.get_or_insert_default().build(pieces, rules),
-        }
+        };
+        self.foreign.set(self.v1.foreign_bytes());
+        counts
     }
 
     /// Ends the body. To be called once after [`BodyBuilder::build`].
     ///
     /// # Errors
     /// As [`BodyBuilder::build`].
-    pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
+    pub fn finish(&mut self) -> Result<&[u8], CompressError> {
         match (self.version, &mut self.v2) {
             (Version::V2, Some(v2)) => v2.finish(),
             _ => self.v1.finish(),
@@ -63,6 +69,7 @@ impl BodyBuilder {
     /// Gives back the memory of an unusually large body.
     pub fn shrink(&mut self) {
         self.v1.shrink();
+        self.foreign.set(self.v1.foreign_bytes());
         if let Some(v2) = &mut self.v2 {
             v2.shrink();
         }

@@ -12,7 +12,7 @@ use crate::net::blocking::{Client, ClientOptions, Method, Request, Response};
 use crate::net::resolve::Resolver;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
-use crate::wire::version::{VERSION_HEADER, WRITTEN_HEADERS};
+use crate::wire::version::WRITTEN_HEADERS;
 
 /// An endpoint, as the network sees it.
 #[derive(Debug)]
@@ -55,9 +55,9 @@ impl Transport for HttpTransport {
     fn post(&self, post: Post<'_>) -> Answer {
         let number = post.attempt.to_string();
         let mut headers = vec![
-            ("Content-Encoding", "snappy"),
-            ("Content-Type", post.version.content_type()),
-            (VERSION_HEADER, post.version.number()),
+            ("Content-Encoding", post.protocol.compression().as_str()),
+            ("Content-Type", post.protocol.version().content_type()),
+            post.protocol.version_header(),
         ];
         if post.attempt > 0 {
             headers.push(("Retry-Attempt", &number));

@@ -35,7 +35,8 @@ use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::sys::thread;
 use crate::telemetry::registry::Registry;
-use crate::wire::version::Version;
+use crate::wire::compress::Compression;
+use crate::wire::version::Protocol;
 
 /// How an endpoint ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,12 +151,13 @@ fn rate_limit(config: &RemoteWriteConfig) -> Option<Shared<RateLimit>> {
 }
 
 fn speech(config: &RemoteWriteConfig, metrics: &QueueMetrics) -> Arc<Speech> {
-    let (version, number) = match config.protobuf_message {
-        ProtobufMessage::V1 => (Version::V1, 1.0),
-        ProtobufMessage::V2 => (Version::V2, 2.0),
+    let protocol = match (config.protobuf_message, config.narthex.compression) {
+        (ProtobufMessage::V1, Compression::Snappy) => Protocol::V1,
+        (ProtobufMessage::V1, Compression::Zstd) => Protocol::V1Zstd,
+        (ProtobufMessage::V2, _) => Protocol::V2,
     };
-    metrics.version.set(number);
-    Arc::new(Speech::new(version))
+    metrics.show_protocol(protocol);
+    Arc::new(Speech::new(protocol))
 }
 
 fn metrics(registry: &Registry, name: &str, url: &str, settings: &QueueSettings) -> QueueMetrics {

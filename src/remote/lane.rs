@@ -31,7 +31,7 @@ use crate::sys::clock::Clock;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::telemetry::budget::MemoryBudget;
-use crate::wire::version::Version;
+use crate::wire::version::Protocol;
 
 /// What the shards of an endpoint share.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub struct LaneContext {
     pub rate: Option<Shared<RateLimit>>,
     /// The memory budget.
     pub memory: MemoryBudget,
-    /// The version of the protocol that the endpoint gets.
+    /// The protocol that the endpoint gets.
     pub speech: Arc<Speech>,
 }
 
@@ -84,8 +84,10 @@ pub struct Lane {
     custom_complaint: Complaint,
     /// When the request may go whose bytes are reserved.
     reserved: Option<Mono>,
-    /// Version of the next request, once it is chosen.
-    version: Option<Version>,
+    /// Protocol of the next request, once it is chosen.
+    protocol: Option<Protocol>,
+    /// The next request repeats one that was refused, to see whether that was because of zstd.
+    doubted: bool,
     /// Samples set aside as the metric has them.
     aside_shown: u64,
 }
@@ -104,7 +106,8 @@ impl Lane {
             partial_complaint: Complaint::default(),
             custom_complaint: Complaint::default(),
             reserved: None,
-            version: None,
+            protocol: None,
+            doubted: false,
             aside_shown: 0,
         }
     }
@@ -167,8 +170,8 @@ impl Lane {
             histograms: context.settings.histograms,
         };
         let choose = || context.speech.choose(now);
-        let version = *self.version.get_or_insert_with(choose);
-        let built = self.builder.build(version, self.shard.batch(), rules);
+        let protocol = *self.protocol.get_or_insert_with(choose);
+        let built = self.builder.build(protocol, self.shard.batch(), rules);
         let (counts, body) = match built.and_then(|counts| Ok((counts, self.builder.finish()?))) {
             Ok(built) => built,
             Err(error) => {
@@ -201,17 +204,17 @@ impl Lane {
         metrics.bytes.add(body.len() as f64);
         metrics.requests.inc();
         let answer = context.transport.post(Post {
-            version,
+            protocol,
             body,
             attempt: self.shard.attempt(),
             timeout: context.settings.timeout,
         });
-        self.version = None;
+        self.protocol = None;
         let done = context.clock.mono();
         metrics
             .batch_duration
             .observe(done.since(now).as_secs_f64());
-        if !self.hear(done, version, counts, &answer) {
+        if !self.hear(done, protocol, counts, &answer) {
             self.answered(now, done, counts, &answer);
         }
         Turn::Sent

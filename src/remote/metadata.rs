@@ -12,7 +12,7 @@ use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
 use crate::model::metadata::Family;
 use crate::model::time::Mono;
-use crate::wire::compress::SnappyBody;
+use crate::wire::compress::{CompressError, CompressedBody};
 use crate::wire::remote_write_v1::append_metadata;
 
 /// Knows the families of all active targets.
@@ -179,8 +179,8 @@ impl MetadataQueue {
 /// When the compressor refuses, which it has no reason to.
 pub fn encode<'a>(
     chunk: &[Arc<Family>],
-    body: &'a mut SnappyBody,
-) -> Result<&'a [u8], snap::Error> {
+    body: &'a mut CompressedBody,
+) -> Result<&'a [u8], CompressError> {
     body.clear();
     for family in chunk {
         append_metadata(body.raw(), family);
@@ -220,7 +220,7 @@ mod tests {
         names.push(family("b", "other help"));
         queue.begin(at(60), names);
         let mut sent = Vec::new();
-        let mut body = SnappyBody::default();
+        let mut body = CompressedBody::default();
         while queue.step(at(61)) == MetadataStep::Send {
             let request = decode(encode(queue.chunk(), &mut body).expect("encoded"));
             assert!(request.metadata.len() <= 2);

@@ -11,6 +11,8 @@ use super::endpoint::Intake;
 use super::refusal::Refusal;
 use crate::model::block::Sequence;
 use crate::telemetry::registry::{Counter, Gauge, Histogram, Registry};
+use crate::wire::compress::Compression;
+use crate::wire::version::{Protocol, Version};
 
 /// Upper bounds of `sent_batch_duration_seconds` in seconds: Go's defaults and four long ones.
 const DURATION_BOUNDS: [f64; 15] = [
@@ -189,7 +191,7 @@ queue_metrics! {
         requests = "narthex_remote_requests_total",
             "Requests sent, whatever the answer.";
         misunderstood = "narthex_remote_version_fallbacks_total",
-            "Requests of remote write 2.0 that the endpoint did not understand, sent again as 1.0.";
+            "Requests of remote write 2.0 or with zstd that the endpoint did not understand, sent again as 1.0 with snappy.";
         partial = "narthex_remote_partial_writes_total",
             "Requests of which the endpoint says that it wrote only a part.";
         unwritten = "narthex_remote_samples_unwritten_total",
@@ -260,12 +262,24 @@ queue_metrics! {
             "Samples that the endpoint fails at alone, waiting to be tried again.";
         version = "narthex_remote_protocol_version",
             "Version of remote write that the endpoint gets: 1 or 2.";
+        zstd = "narthex_remote_zstd",
+            "1 while requests to the endpoint are compressed with zstd, 0 while with snappy.";
         holding = "narthex_remote_holding",
             "1 while the endpoint answers 401, 403, 404, 407 or 415 and is asked once a minute.";
     }
 }
 
 impl QueueMetrics {
+    /// Shows the protocol that the endpoint gets.
+    pub fn show_protocol(&self, protocol: Protocol) {
+        self.version.set(match protocol.version() {
+            Version::V1 => 1.0,
+            Version::V2 => 2.0,
+        });
+        let zstd = protocol.compression() == Compression::Zstd;
+        self.zstd.set(f64::from(u8::from(zstd)));
+    }
+
     /// Counts samples that were given up, native histograms among them.
     pub fn count_given_up(&self, refusal: Refusal, samples: u64, histograms: u64) {
         let counter = match refusal {

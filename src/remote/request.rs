@@ -3,7 +3,8 @@
 //! Pieces of one target that share a series list are written together: one entry per series with
 //! a sample of each, which is what makes a backlog cheap. Different targets that expose the same
 //! series are written series by series, side by side: that is what snappy compresses best, and the
-//! series' own labels are made ready once for all of them. What one target exposed before another
+//! series' own labels are made ready once for all of them. zstd looks further back and does better
+//! with one target after another, and with the time of a sample before its value. What one target exposed before another
 //! list of its own goes first, in a round of its own, so that no series goes back in time within a
 //! body. Nothing is allocated, locked or hashed per sample. Samples that are too old are left out
 //! each time the body is made, and native histograms that the endpoint does not get. A series that
@@ -22,7 +23,7 @@ use super::outgoing::Sent;
 use super::piece::Piece;
 use crate::model::histogram::{CUSTOM_BUCKETS, NativeHistogram};
 use crate::model::series::Encoded;
-use crate::wire::compress::SnappyBody;
+use crate::wire::compress::{CompressError, CompressedBody, Compression};
 use crate::wire::native_histogram::HistogramSample;
 use crate::wire::remote_write_v1 as v1;
 use crate::wire::version::Version;
@@ -129,7 +130,7 @@ struct Series<'a> {
 /// Makes bodies, one after another, in the same memory.
 #[derive(Debug, Default)]
 pub struct RequestBuilder {
-    body: SnappyBody,
+    body: CompressedBody,
     pattern: v1::Pattern,
     order: Vec<usize>,
     layout: Layout,
@@ -137,15 +138,22 @@ pub struct RequestBuilder {
     too_old: Vec<(usize, u64)>,
     /// Native histograms left out because of their custom buckets, by index of their piece.
     custom_buckets: Vec<(usize, u64)>,
+    compression: Compression,
 }
 
 impl RequestBuilder {
     /// Writes the pieces, which are in the order of their blocks.
     ///
     /// # Errors
-    /// When the compressor refuses, which it has no reason to.
-    pub fn build(&mut self, pieces: &[Piece], rules: Rules) -> Result<Counts, snap::Error> {
-        self.body.clear();
+    /// When the compressor refuses, which it has no reason to but for a lack of memory.
+    pub fn build(
+        &mut self,
+        compression: Compression,
+        pieces: &[Piece],
+        rules: Rules,
+    ) -> Result<Counts, CompressError> {
+        self.body.begin(compression);
+        self.compression = compression;
         self.order.clear();
         self.order.extend(0..pieces.len());
         let lane = |index: usize| pieces[index].item.block.series.lane();
@@ -159,12 +167,16 @@ impl RequestBuilder {
         let runs = runs(pieces, &self.order);
         let mut counts = Counts::default();
         for runs in runs.chunk_by(|left, right| left.round == right.round) {
-            self.write_round(&mut Round {
+            let mut round = Round {
                 runs,
                 cursors: &mut cursors,
                 rules,
                 counts: &mut counts,
-            })?;
+            };
+            match compression {
+                Compression::Snappy => self.write_round(&mut round)?,
+                Compression::Zstd => self.write_in_turn(&mut round)?,
+            }
         }
         counts.too_old = cursors.iter().map(|cursor| cursor.too_old).sum();
         self.note_left_out(&cursors);
@@ -187,7 +199,7 @@ impl RequestBuilder {
     ///
     /// # Errors
     /// As [`RequestBuilder::build`].
-    pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
+    pub fn finish(&mut self) -> Result<&[u8], CompressError> {
         self.body.finish()
     }
 
@@ -204,6 +216,12 @@ impl RequestBuilder {
         &self.custom_buckets
     }
 
+    /// What the compressor holds where the allocator does not see it, in bytes.
+    #[must_use]
+    pub fn foreign_bytes(&self) -> usize {
+        self.body.foreign_bytes()
+    }
+
     /// Gives back the memory of an unusually large body.
     pub fn shrink(&mut self) {
         self.body.clear();
@@ -211,7 +229,7 @@ impl RequestBuilder {
     }
 
     /// Writes a round, the targets that resemble one another side by side.
-    fn write_round(&mut self, round: &mut Round<'_, '_>) -> Result<(), snap::Error> {
+    fn write_round(&mut self, round: &mut Round<'_, '_>) -> Result<(), CompressError> {
         let mut layout = std::mem::take(&mut self.layout);
         layout.clear();
         for (number, run) in round.runs.iter().enumerate() {
@@ -230,13 +248,38 @@ impl RequestBuilder {
         result
     }
 
+    /// Writes a round, one target after another.
+    fn write_in_turn(&mut self, round: &mut Round<'_, '_>) -> Result<(), CompressError> {
+        for run in round.runs {
+            let slots = &run.piece.slots;
+            let mut first = 0;
+            for chunk in run.piece.item.block.series.chunks() {
+                let end = first + chunk.len() as u32;
+                if first < slots.end && slots.start < end {
+                    for (slot, own) in (first..).zip(chunk.all_encoded()) {
+                        if slots.contains(&slot) {
+                            let series = Series {
+                                own: &own,
+                                model: None,
+                            };
+                            self.write_series(round, run, slot, &series);
+                            self.body.advance()?;
+                        }
+                    }
+                }
+                first = end;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a chunk's series, each for all targets.
     fn write_stack(
         &mut self,
         layout: &Layout,
         stack: u32,
         round: &mut Round<'_, '_>,
-    ) -> Result<(), snap::Error> {
+    ) -> Result<(), CompressError> {
         let Some(first) = layout.parts(stack).next() else {
             return Ok(());
         };
@@ -329,7 +372,11 @@ impl RequestBuilder {
             if RICH && part.histograms {
                 write_histogram(out, slot, cursor, rules, counts);
             } else if let Some((value, timestamp_ms)) = cursor.sample(slot, rules) {
-                v1::append_sample(out, value, &cursor.time(timestamp_ms));
+                let time = cursor.time(timestamp_ms);
+                match self.compression {
+                    Compression::Snappy => v1::append_sample(out, value, &time),
+                    Compression::Zstd => v1::append_sample_time_first(out, value, &time),
+                }
                 counts.samples += 1;
                 counts.highest_ms = counts.highest_ms.max(timestamp_ms);
             }

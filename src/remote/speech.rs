@@ -1,47 +1,61 @@
-//! Which version of the protocol an endpoint gets, and what its answers say about that.
+//! Which protocol an endpoint gets, and what its answers say about that.
 //!
 //! Where 2.0 is configured, 2.0 is sent until an answer shows that it was not understood: a 415; a
 //! 2xx that does not say that anything was written (a receiver of 1.0 takes such a request for an
 //! empty one); a 400 that does not say what was written, before the endpoint has ever understood 2.0.
 //! A receiver that has understood 2.0 may say that it wrote nothing: one that drops what a twin of
 //! the agent has sent already does.
-//! From then on it gets 1.0, the same batch first, and 2.0 again with one request after
-//! [`limits::REMOTE_VERSION_PROBE`]. Shared by the shards of an endpoint; kept until the next
-//! configuration.
+//!
+//! Where zstd is configured, zstd is sent until a 415, or until a batch that was answered with 400 is
+//! taken with snappy. Receivers of 1.0 say 400 to what they cannot decompress, and to samples that they
+//! refuse; only the same batch with snappy tells which it was. If that is refused as well, it was about
+//! the samples, and zstd stays. A 400 that says that the samples are repeated has read them.
+//!
+//! After a fall-back the endpoint gets 1.0 with snappy, the same batch first, and what is configured
+//! again with one request after [`limits::REMOTE_VERSION_PROBE`]. Shared by the shards of an endpoint;
+//! kept until the next configuration.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::transport::{Answer, Written};
+use super::transport::{Answer, HttpAnswer, Written};
 use crate::limits;
 use crate::model::time::Mono;
-use crate::remote::answer::is_page;
-use crate::wire::version::Version;
+use crate::remote::answer::{is_page, says_repeated};
+use crate::wire::version::Protocol;
 
-/// What an answer means for the version.
+/// What an answer means for the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// Nothing.
     Nothing,
-    /// 2.0 was not understood: send the same again as 1.0. True if that is news.
-    FallBack(bool),
-    /// 2.0 was understood by an endpoint that did not before.
+    /// The configured protocol was not understood.
+    FallBack {
+        /// It was spoken until now.
+        is_news: bool,
+        /// The batch has arrived in the other one; otherwise it is to be sent in that at once.
+        has_arrived: bool,
+    },
+    /// Perhaps it was not understood: send the same in 1.0 with snappy, and listen to the answer with
+    /// [`Speech::hear_again`].
+    Doubtful,
+    /// It was understood by an endpoint that did not before.
     Understood,
 }
 
-/// The version that an endpoint gets.
+/// The protocol that an endpoint gets.
 #[derive(Debug)]
 pub struct Speech {
-    wanted: Version,
-    /// When 2.0 is tried again, while 1.0 is spoken instead; zero while it is not.
+    wanted: Protocol,
+    /// When the wanted one is tried again, while 1.0 is spoken instead; zero while it is not.
     probe_at: AtomicU64,
     /// The endpoint has understood 2.0 once.
     proven: AtomicBool,
 }
 
 impl Speech {
-    /// Begins with the version that is configured.
+    /// Begins with the protocol that is configured.
     #[must_use]
-    pub fn new(wanted: Version) -> Speech {
+    pub fn new(wanted: Protocol) -> Speech {
         Speech {
             wanted,
             probe_at: AtomicU64::new(0),
@@ -49,19 +63,25 @@ impl Speech {
         }
     }
 
-    /// The version that is spoken at present.
+    /// The protocol that is configured.
     #[must_use]
-    pub fn version(&self) -> Version {
+    pub fn wanted(&self) -> Protocol {
+        self.wanted
+    }
+
+    /// The protocol that is spoken at present.
+    #[must_use]
+    pub fn spoken(&self) -> Protocol {
         if self.probe_at.load(Ordering::Acquire) == 0 {
             self.wanted
         } else {
-            Version::V1
+            Protocol::V1
         }
     }
 
-    /// The version of the next request; one of them becomes the probe when it is time.
+    /// The protocol of the next request; one of them becomes the probe when it is time.
     #[must_use]
-    pub fn choose(&self, now: Mono) -> Version {
+    pub fn choose(&self, now: Mono) -> Protocol {
         let probe_at = self.probe_at.load(Ordering::Acquire);
         if probe_at == 0 {
             return self.wanted;
@@ -76,41 +96,78 @@ impl Speech {
             );
             swapped.is_ok()
         };
-        if claimed { self.wanted } else { Version::V1 }
+        if claimed { self.wanted } else { Protocol::V1 }
     }
 
     /// Takes note of the answer to a request with `samples` samples.
-    pub fn hear(&self, now: Mono, sent: Version, answer: &Answer, samples: u64) -> Heard {
+    pub fn hear(&self, now: Mono, sent: Protocol, answer: &Answer, samples: u64) -> Heard {
         let Answer::Http(http) = answer else {
             return Heard::Nothing;
         };
-        if sent == Version::V1 {
-            return Heard::Nothing;
+        match sent {
+            Protocol::V1 => Heard::Nothing,
+            Protocol::V1Zstd => self.hear_of_zstd(now, http),
+            Protocol::V2 => self.hear_of_v2(now, http, samples),
         }
+    }
+
+    /// Takes note of the answer to a batch of which [`Speech::hear`] was in doubt.
+    pub fn hear_again(&self, now: Mono, answer: &Answer) -> Heard {
+        match answer {
+            Answer::Http(http) if is_success(http) => self.fall_back(now, true),
+            _ => Heard::Nothing,
+        }
+    }
+
+    fn hear_of_zstd(&self, now: Mono, http: &HttpAnswer) -> Heard {
+        match http.status {
+            415 => self.fall_back(now, false),
+            400 if !says_repeated(&http.body) => Heard::Doubtful,
+            _ if is_success(http) => self.understood(),
+            _ => Heard::Nothing,
+        }
+    }
+
+    fn hear_of_v2(&self, now: Mono, http: &HttpAnswer, samples: u64) -> Heard {
         let wrote = http.written.map_or(0, Written::all);
         let proven = self.proven.load(Ordering::Acquire);
         let stays_silent = http.written.is_none() || !proven;
         let misunderstood = match http.status {
             415 => true,
-            200..=299 => !is_page(http) && samples > 0 && wrote == 0 && stays_silent,
             400 => http.written.is_none() && !proven,
-            _ => false,
+            _ => is_success(http) && samples > 0 && wrote == 0 && stays_silent,
         };
         if misunderstood {
-            let until = now + limits::REMOTE_VERSION_PROBE;
-            let before = self.probe_at.swap(until.0.max(1), Ordering::AcqRel);
-            return Heard::FallBack(before == 0);
+            return self.fall_back(now, false);
         }
         if http.written.is_none() {
             return Heard::Nothing;
         }
         self.proven.store(true, Ordering::Release);
+        self.understood()
+    }
+
+    fn fall_back(&self, now: Mono, has_arrived: bool) -> Heard {
+        let until = now + limits::REMOTE_VERSION_PROBE;
+        let before = self.probe_at.swap(until.0.max(1), Ordering::AcqRel);
+        Heard::FallBack {
+            is_news: before == 0,
+            has_arrived,
+        }
+    }
+
+    fn understood(&self) -> Heard {
         if self.probe_at.swap(0, Ordering::AcqRel) == 0 {
             Heard::Nothing
         } else {
             Heard::Understood
         }
     }
+}
+
+/// Whether a receiver has taken the request, and not a captive portal.
+fn is_success(http: &HttpAnswer) -> bool {
+    (200..300).contains(&http.status) && !is_page(http)
 }
 
 #[cfg(test)]
@@ -121,6 +178,15 @@ mod tests {
     use crate::remote::transport::HttpAnswer;
 
     const HOUR: Duration = limits::REMOTE_VERSION_PROBE;
+
+    const FELL_BACK: Heard = fell_back(true);
+
+    const fn fell_back(is_news: bool) -> Heard {
+        Heard::FallBack {
+            is_news,
+            has_arrived: false,
+        }
+    }
 
     fn answer(status: u16, written: Option<u64>) -> Answer {
         Answer::Http(HttpAnswer {
@@ -141,10 +207,10 @@ mod tests {
 
     #[test]
     fn what_is_configured_as_1_0_stays_1_0() {
-        let speech = Speech::new(Version::V1);
+        let speech = Speech::new(Protocol::V1);
         assert_eq!(hear(&speech, Mono(5), &answer(415, None)), Heard::Nothing);
         assert_eq!(hear(&speech, Mono(5), &answer(200, None)), Heard::Nothing);
-        assert_eq!(speech.choose(Mono(5)), Version::V1);
+        assert_eq!(speech.choose(Mono(5)), Protocol::V1);
     }
 
     #[test]
@@ -161,69 +227,123 @@ mod tests {
             (answer(200, Some(10)), false),
             (Answer::Network("reset".to_owned()), false),
         ] {
-            let speech = Speech::new(Version::V2);
+            let speech = Speech::new(Protocol::V2);
             let heard = hear(&speech, Mono(7), &misunderstood);
-            let expected = if known {
-                Heard::FallBack(true)
-            } else {
-                Heard::Nothing
-            };
+            let expected = if known { FELL_BACK } else { Heard::Nothing };
             assert_eq!(heard, expected, "{misunderstood:?}");
-            let version = if known { Version::V1 } else { Version::V2 };
-            assert_eq!(speech.version(), version, "{misunderstood:?}");
+            let protocol = if known { Protocol::V1 } else { Protocol::V2 };
+            assert_eq!(speech.spoken(), protocol, "{misunderstood:?}");
         }
     }
 
     #[test]
     fn a_400_of_a_receiver_that_has_understood_2_0_is_about_the_samples() {
-        let speech = Speech::new(Version::V2);
+        let speech = Speech::new(Protocol::V2);
         assert_eq!(
             hear(&speech, Mono(1), &answer(200, Some(10))),
             Heard::Nothing
         );
         assert_eq!(hear(&speech, Mono(1), &answer(400, None)), Heard::Nothing);
-        assert_eq!(speech.version(), Version::V2);
+        assert_eq!(speech.spoken(), Protocol::V2);
     }
 
     #[test]
     fn a_receiver_that_has_understood_2_0_may_write_nothing_but_must_say_so() {
-        let speech = Speech::new(Version::V2);
+        let speech = Speech::new(Protocol::V2);
         let all = answer(200, Some(10));
         assert_eq!(hear(&speech, Mono(1), &all), Heard::Nothing);
         let nothing = answer(202, Some(0));
         assert_eq!(hear(&speech, Mono(1), &nothing), Heard::Nothing);
         let silent = answer(202, None);
-        assert_eq!(hear(&speech, Mono(1), &silent), Heard::FallBack(true));
+        assert_eq!(hear(&speech, Mono(1), &silent), FELL_BACK);
     }
 
     #[test]
     fn one_request_asks_again_after_an_hour() {
-        let speech = Speech::new(Version::V2);
+        let speech = Speech::new(Protocol::V2);
         let start = Mono::from_millis(1000);
         hear(&speech, start, &answer(415, None));
-        assert_eq!(speech.choose(start + HOUR / 2), Version::V1);
+        assert_eq!(speech.choose(start + HOUR / 2), Protocol::V1);
         let later = start + HOUR;
-        assert_eq!(speech.choose(later), Version::V2);
-        assert_eq!(speech.choose(later), Version::V1, "one probe is enough");
-        let still = speech.hear(later, Version::V2, &answer(415, None), 10);
-        assert_eq!(still, Heard::FallBack(false));
+        assert_eq!(speech.choose(later), Protocol::V2);
+        assert_eq!(speech.choose(later), Protocol::V1, "one probe is enough");
+        let still = speech.hear(later, Protocol::V2, &answer(415, None), 10);
+        assert_eq!(still, fell_back(false));
         let later = later + HOUR;
         assert_eq!(
             hear(&speech, later, &answer(204, Some(10))),
             Heard::Understood
         );
-        assert_eq!(speech.choose(later), Version::V2);
-        assert_eq!(speech.choose(later), Version::V2);
+        assert_eq!(speech.choose(later), Protocol::V2);
+        assert_eq!(speech.choose(later), Protocol::V2);
     }
 
     #[test]
-    fn a_captive_portal_says_nothing_about_versions() {
-        let speech = Speech::new(Version::V2);
+    fn zstd_is_given_up_after_a_415_and_asked_for_again_after_an_hour() {
+        let speech = Speech::new(Protocol::V1Zstd);
+        let start = Mono::from_millis(1000);
+        let ok = answer(204, None);
+        assert_eq!(hear(&speech, start, &ok), Heard::Nothing);
+        assert_eq!(speech.spoken(), Protocol::V1Zstd);
+        assert_eq!(hear(&speech, start, &answer(415, None)), FELL_BACK);
+        assert_eq!(speech.choose(start + HOUR / 2), Protocol::V1);
+        let later = start + HOUR;
+        assert_eq!(hear(&speech, later, &answer(415, None)), fell_back(false));
+        assert_eq!(speech.choose(later), Protocol::V1, "one probe is enough");
+        let later = later + HOUR;
+        assert_eq!(hear(&speech, later, &ok), Heard::Understood);
+        assert_eq!(speech.choose(later), Protocol::V1Zstd);
+    }
+
+    #[test]
+    fn the_same_batch_with_snappy_tells_what_a_400_was_about() {
+        let speech = Speech::new(Protocol::V1Zstd);
+        let (now, refused) = (Mono(5), answer(400, None));
+        for other in [refused.clone(), answer(503, None), answer(429, None)] {
+            assert_eq!(hear(&speech, now, &refused), Heard::Doubtful);
+            assert_eq!(speech.hear_again(now, &other), Heard::Nothing, "{other:?}");
+            assert_eq!(speech.spoken(), Protocol::V1Zstd, "{other:?}");
+        }
+        let lost = Answer::Network("reset".to_owned());
+        assert_eq!(speech.hear_again(now, &lost), Heard::Nothing);
+        let arrived = speech.hear_again(now, &answer(204, None));
+        let expected = Heard::FallBack {
+            is_news: true,
+            has_arrived: true,
+        };
+        assert_eq!(arrived, expected);
+        assert_eq!(speech.choose(now), Protocol::V1);
+    }
+
+    #[test]
+    fn a_400_that_has_read_the_samples_leaves_no_doubt() {
+        let speech = Speech::new(Protocol::V1Zstd);
+        let repeated = Answer::Http(HttpAnswer {
+            status: 400,
+            body: b"out of order sample".to_vec(),
+            ..HttpAnswer::default()
+        });
+        assert_eq!(hear(&speech, Mono(5), &repeated), Heard::Nothing);
+        for status in [401, 404, 413, 422, 429, 500, 503] {
+            let other = answer(status, None);
+            assert_eq!(hear(&speech, Mono(5), &other), Heard::Nothing, "{status}");
+        }
+        assert_eq!(speech.spoken(), Protocol::V1Zstd);
+    }
+
+    #[test]
+    fn a_captive_portal_says_nothing_about_protocols() {
+        let speech = Speech::new(Protocol::V2);
         let portal = Answer::Http(HttpAnswer {
             status: 200,
             content_type: "text/html".to_owned(),
             ..HttpAnswer::default()
         });
         assert_eq!(hear(&speech, Mono(1), &portal), Heard::Nothing);
+        let speech = Speech::new(Protocol::V1Zstd);
+        let refused = answer(400, None);
+        assert_eq!(hear(&speech, Mono(1), &refused), Heard::Doubtful);
+        assert_eq!(speech.hear_again(Mono(1), &portal), Heard::Nothing);
+        assert_eq!(speech.spoken(), Protocol::V1Zstd);
     }
 }

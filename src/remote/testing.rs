@@ -89,6 +89,14 @@ pub(crate) fn decode(body: &[u8]) -> prompb::WriteRequest {
     prompb::WriteRequest::decode(raw.as_slice()).expect("protobuf")
 }
 
+/// Decodes a body of 1.0 with zstd, by another implementation.
+pub(crate) fn decode_zstd(body: &[u8]) -> prompb::WriteRequest {
+    let mut raw = Vec::new();
+    let mut decoder = ruzstd::decoding::StreamingDecoder::new(body).expect("zstd");
+    std::io::Read::read_to_end(&mut decoder, &mut raw).expect("zstd");
+    prompb::WriteRequest::decode(raw.as_slice()).expect("protobuf")
+}
+
 /// Decodes a body of 2.0 to what 1.0 would have sent, without metadata.
 pub(crate) fn decode_v2(body: &[u8]) -> prompb::WriteRequest {
     let mut raw = Vec::new();

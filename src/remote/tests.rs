@@ -4,6 +4,7 @@
 mod histograms;
 mod receiver;
 mod speaking;
+mod zstd;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::remote_write::RemoteWriteConfig;
-use crate::wire::version::Version;
+use crate::wire::version::Protocol;
 
 /// What came back for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Written {
 /// A request to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Post<'a> {
-    /// What the body holds.
-    pub version: Version,
-    /// The message, as a snappy block.
+    /// What the body holds, and how it is compressed.
+    pub protocol: Protocol,
+    /// The message, compressed.
     pub body: &'a [u8],
     /// Zero for the first time this body is sent.
     pub attempt: u32,

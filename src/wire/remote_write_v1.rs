@@ -176,6 +176,20 @@ pub fn append_sample(out: &mut Vec<u8>, value: f64, time: &SampleTime) {
     out.extend_from_slice(&bytes[..HEAD + used]);
 }
 
+/// As [`append_sample`], with the fields in the other order, which readers have to take as well: what
+/// stands before the value is then that of the target's series before, in one piece.
+#[inline]
+pub fn append_sample_time_first(out: &mut Vec<u8>, value: f64, time: &SampleTime) {
+    let has_value = value.to_bits() != 0;
+    let length = time.used + if has_value { 1 + size_of::<f64>() } else { 0 };
+    out.extend_from_slice(&[TAG_2_BYTES, length as u8]);
+    out.extend_from_slice(&time.field[..time.used]);
+    if has_value {
+        out.push(TAG_1_DOUBLE);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
 /// Appends a native histogram to the open series; this version sends no start timestamp.
 pub fn append_histogram(out: &mut Vec<u8>, sample: &HistogramSample<'_>) {
     let sample = HistogramSample {

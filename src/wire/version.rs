@@ -1,4 +1,6 @@
-//! The two versions of the protocol, and how a request says which one it is.
+//! The two versions of the protocol, the one of VictoriaMetrics, and how a request says which it is.
+
+use super::compress::Compression;
 
 /// Media type of both.
 pub const MEDIA_TYPE: &str = "application/x-protobuf";
@@ -11,6 +13,12 @@ pub const V2_MESSAGE: &str = "io.prometheus.write.v2.Request";
 
 /// Name of the header with the version of the protocol.
 pub const VERSION_HEADER: &str = "X-Prometheus-Remote-Write-Version";
+
+/// Name of the header by which a request says that it is in VictoriaMetrics' protocol.
+pub const VICTORIA_HEADER: &str = "X-VictoriaMetrics-Remote-Write-Version";
+
+/// Content of [`VICTORIA_HEADER`].
+pub const VICTORIA_NUMBER: &str = "1";
 
 /// Names of the headers by which a receiver of 2.0 says what it has written: samples, histograms,
 /// exemplars.
@@ -68,6 +76,68 @@ impl Version {
             }
         }
         Some(Version::V1)
+    }
+}
+
+/// How a request is sent: its message, and what that is compressed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Remote write 1.0, with snappy.
+    #[default]
+    V1,
+    /// That of VictoriaMetrics: the message of 1.0, with zstd.
+    V1Zstd,
+    /// Remote write 2.0, with snappy.
+    V2,
+}
+
+impl From<Version> for Protocol {
+    /// With snappy.
+    fn from(version: Version) -> Protocol {
+        match version {
+            Version::V1 => Protocol::V1,
+            Version::V2 => Protocol::V2,
+        }
+    }
+}
+
+impl Protocol {
+    /// Version of the message.
+    #[must_use]
+    pub const fn version(self) -> Version {
+        match self {
+            Protocol::V1 | Protocol::V1Zstd => Version::V1,
+            Protocol::V2 => Version::V2,
+        }
+    }
+
+    /// What the message is compressed with.
+    #[must_use]
+    pub const fn compression(self) -> Compression {
+        match self {
+            Protocol::V1 | Protocol::V2 => Compression::Snappy,
+            Protocol::V1Zstd => Compression::Zstd,
+        }
+    }
+
+    /// Name and content of the header with the version of the protocol. VictoriaMetrics' has one of
+    /// its own, in the place of the other.
+    #[must_use]
+    pub const fn version_header(self) -> (&'static str, &'static str) {
+        match self {
+            Protocol::V1 | Protocol::V2 => (VERSION_HEADER, self.version().number()),
+            Protocol::V1Zstd => (VICTORIA_HEADER, VICTORIA_NUMBER),
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Protocol::V1 => "remote write 1.0",
+            Protocol::V1Zstd => "remote write 1.0 with zstd",
+            Protocol::V2 => "remote write 2.0",
+        }
     }
 }
 

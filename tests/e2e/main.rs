@@ -65,3 +65,5 @@ mod tokens;
 mod unix_socket;
 #[cfg(test)]
 mod web_config;
+#[cfg(test)]
+mod zstd;

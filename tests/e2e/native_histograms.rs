@@ -138,7 +138,7 @@ fn body(version: Version, now_ms: i64) -> Vec<u8> {
     };
     let mut builder = BodyBuilder::default();
     let counts = builder
-        .build(version, &pieces(now_ms), rules)
+        .build(version.into(), &pieces(now_ms), rules)
         .expect("built");
     let left_out = if version == Version::V1 { 2 } else { 0 };
     assert_eq!(counts.custom_buckets, left_out);

@@ -214,7 +214,7 @@ impl Case {
         let mut text = String::new();
         let mut builder = BodyBuilder::default();
         while shard.step(now.mono, true) == Step::Send {
-            let counts = builder.build(version, shard.batch(), rules);
+            let counts = builder.build(version.into(), shard.batch(), rules);
             let counts = counts.expect("built");
             let body = builder.finish().expect("compressed");
             match version {

@@ -135,7 +135,7 @@ fn faults_of_order_are_counted_for_each_series() {
     );
 }
 
-/// Posts a compressed body; returns the first line of the answer, nothing if there is none.
+/// Posts a compressed body, zstd in the protocol that it belongs to; returns the first line of the answer, nothing if there is none.
 fn post(sink: &Sink, encoding: &str, body: &[u8]) -> String {
     let url = sink.url();
     let address = url
@@ -146,8 +146,12 @@ fn post(sink: &Sink, encoding: &str, body: &[u8]) -> String {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return String::new();
     };
+    let victoria = match encoding {
+        "zstd" => "X-VictoriaMetrics-Remote-Write-Version: 1\r\n",
+        _ => "",
+    };
     let head = format!(
-        "POST /api/v1/write HTTP/1.1\r\nContent-Encoding: {encoding}\r\n\
+        "POST /api/v1/write HTTP/1.1\r\nContent-Encoding: {encoding}\r\n{victoria}\
          Content-Length: {}\r\n\r\n",
         body.len()
     );

@@ -107,6 +107,8 @@ struct Head {
     bytes: usize,
     length: usize,
     zstd: bool,
+    /// It names VictoriaMetrics' protocol, which zstd is a part of.
+    victoria: bool,
     version: Version,
 }
 
@@ -116,6 +118,7 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Head>> {
         bytes: 0,
         length: 0,
         zstd: false,
+        victoria: false,
         version: Version::V1,
     };
     let mut line = String::new();
@@ -133,6 +136,9 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Head>> {
         match lower.split_once(':') {
             Some(("content-length", value)) => head.length = value.trim().parse().unwrap_or(0),
             Some(("content-encoding", value)) => head.zstd = value.trim() == "zstd",
+            Some(("x-victoriametrics-remote-write-version", value)) => {
+                head.victoria = value.trim() == "1";
+            }
             Some(("content-type", value)) if value.contains("io.prometheus.write.v2.request") => {
                 head.version = Version::V2;
             }
@@ -169,8 +175,11 @@ fn converse(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The samples of a body; none if it is damaged.
+/// The samples of a body; none if it is damaged, or compressed otherwise than its protocol has it.
 fn read(head: &Head, body: &[u8], samples: &mut Vec<Sample>) -> Option<()> {
+    if head.zstd != head.victoria {
+        return None;
+    }
     let plain = if head.zstd {
         let mut plain = Vec::new();
         let mut decoder = ruzstd::decoding::StreamingDecoder::new(body).ok()?;

@@ -7,6 +7,7 @@ use crate::config::remote_write::{
 };
 use crate::config::yaml::{Node, write};
 use crate::model::size;
+use crate::wire::compress::Compression;
 
 pub(super) fn node(endpoint: &RemoteWriteConfig) -> Node {
     let mut section = Section::default();
@@ -58,6 +59,9 @@ fn narthex(own: NarthexConfig) -> Section {
     }
     if own.unauthorized == Unauthorized::Drop {
         section.text("unauthorized", "drop");
+    }
+    if own.compression != Compression::Snappy {
+        section.text("compression", own.compression.as_str());
     }
     section
 }

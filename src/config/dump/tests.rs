@@ -1,6 +1,7 @@
 use crate::config::dump::dump;
 use crate::config::load::{Files, Loaded, Source, load};
 use crate::config::remote_write::Unauthorized;
+use crate::wire::compress::Compression;
 
 struct NoFiles;
 
@@ -103,16 +104,19 @@ fn dollar_signs_of_external_labels_survive() {
 
 #[test]
 fn narthex_settings_of_an_endpoint_survive_and_defaults_do_not_show() {
-    let text = "remote_write:\n- url: http://a/w\n  narthex: {max_bytes_per_second: 64KB, unauthorized: drop}\n";
+    let text = "remote_write:\n- url: http://a/w\n  narthex: {max_bytes_per_second: 64KB, unauthorized: drop, compression: zstd}\n";
     let config = loaded(text).config;
     let own = config.remote_write[0].narthex;
     assert_eq!(own.max_bytes_per_second, Some(64 << 10));
     assert_eq!(own.unauthorized, Unauthorized::Drop);
+    assert_eq!(own.compression, Compression::Zstd);
     let dumped = dump(&config);
     assert!(dumped.contains("max_bytes_per_second: 64KB"), "{dumped}");
     assert_eq!(loaded(&dumped).config, config);
-    let plain =
-        loaded("remote_write:\n- url: http://a/w\n  narthex: {unauthorized: hold}\n").config;
+    let plain = loaded(
+        "remote_write:\n- url: http://a/w\n  narthex: {unauthorized: hold, compression: snappy}\n",
+    )
+    .config;
     assert!(!dump(&plain).contains("narthex"), "{}", dump(&plain));
 }
 
@@ -124,6 +128,10 @@ fn mistakes_in_narthex_settings_are_told_with_line_and_key() {
         (
             "unauthorized: maybe",
             "must be \"hold\" or \"drop\", not \"maybe\"",
+        ),
+        (
+            "compression: gzip",
+            "must be \"snappy\" or \"zstd\", not \"gzip\"",
         ),
         ("max_age: 5m", "field max_age not found in type narthex"),
     ] {

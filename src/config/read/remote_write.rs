@@ -42,6 +42,9 @@ pub(super) fn read(at: &Cursor<'_>, scheme: NameScheme) -> Decoded<RemoteWriteCo
     let rules = fields.get("write_relabel_configs", |at| {
         relabel::read_list(at, scheme, null_rule)
     });
+    let protobuf_message = fields
+        .get("protobuf_message", message)
+        .unwrap_or(ProtobufMessage::V1);
     let endpoint = RemoteWriteConfig {
         url: url.map(|url| url.without_user()).unwrap_or_default(),
         name_written: !name.is_empty(),
@@ -49,9 +52,7 @@ pub(super) fn read(at: &Cursor<'_>, scheme: NameScheme) -> Decoded<RemoteWriteCo
         remote_timeout: fields.duration("remote_timeout").unwrap_or(TIMEOUT),
         headers: fields.get("headers", extra_headers).unwrap_or_default(),
         write_relabel_configs: rules.unwrap_or_default(),
-        protobuf_message: fields
-            .get("protobuf_message", message)
-            .unwrap_or(ProtobufMessage::V1),
+        protobuf_message,
         send_exemplars: fields.bool("send_exemplars").unwrap_or(false),
         send_native_histograms: fields.bool("send_native_histograms").unwrap_or(false),
         round_robin_dns: fields.bool("round_robin_dns").unwrap_or(false),
@@ -62,7 +63,9 @@ pub(super) fn read(at: &Cursor<'_>, scheme: NameScheme) -> Decoded<RemoteWriteCo
         metadata: fields
             .get("metadata_config", queue::read_metadata)
             .unwrap_or_else(queue::default_metadata),
-        narthex: fields.get("narthex", narthex::read).unwrap_or_default(),
+        narthex: fields
+            .get("narthex", |at| narthex::read(at, protobuf_message))
+            .unwrap_or_default(),
         http_client,
     };
     fields.finish()?;

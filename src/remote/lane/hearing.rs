@@ -1,4 +1,4 @@
-//! What a shard makes of an answer before it is judged: whether the version was understood, and how
+//! What a shard makes of an answer before it is judged: whether the protocol was understood, and how
 //! much the endpoint says it has written.
 
 use super::Lane;
@@ -7,42 +7,56 @@ use crate::remote::answer::describe;
 use crate::remote::request::Counts;
 use crate::remote::speech::Heard;
 use crate::remote::transport::Answer;
-use crate::wire::version::Version;
+use crate::wire::version::{Protocol, Version};
 
 impl Lane {
     /// Takes note of what an answer says beside its status. True if the batch has to go again at
-    /// once, in another version; nothing else has changed then.
+    /// once, in another protocol; nothing else has changed then.
     pub(super) fn hear(
         &mut self,
         now: Mono,
-        sent: Version,
+        sent: Protocol,
         counts: Counts,
         answer: &Answer,
     ) -> bool {
         let context = &self.context;
         let (metrics, name) = (&context.metrics, &*context.name);
-        let heard = context.speech.hear(now, sent, answer, counts.all());
-        metrics.version.set(match context.speech.version() {
-            Version::V1 => 1.0,
-            Version::V2 => 2.0,
-        });
+        let speech = &context.speech;
+        let heard = if std::mem::take(&mut self.doubted) {
+            speech.hear_again(now, answer)
+        } else {
+            speech.hear(now, sent, answer, counts.all())
+        };
+        metrics.show_protocol(speech.spoken());
+        let wanted = speech.wanted().as_str();
         match heard {
             Heard::Nothing => {}
             Heard::Understood => {
                 log::info!(component = "remote", remote_name = name;
-                    "the endpoint understands remote write 2.0 now");
+                    "the endpoint understands {wanted} now");
             }
-            Heard::FallBack(is_news) => {
+            Heard::Doubtful => {
+                self.protocol = Some(Protocol::V1);
+                self.doubted = true;
+                return true;
+            }
+            Heard::FallBack {
+                is_news,
+                has_arrived,
+            } => {
                 metrics.misunderstood.inc();
                 if is_news {
                     let answer = describe(answer, &context.settings.mask);
+                    let spoken = speech.spoken().as_str();
                     log::warn!(component = "remote", remote_name = name, answer;
-                        "the endpoint does not understand remote write 2.0, it gets 1.0");
+                        "the endpoint does not understand {wanted}, it gets {spoken}");
                 }
-                return true;
+                if !has_arrived {
+                    return true;
+                }
             }
         }
-        if sent == Version::V2 {
+        if sent.version() == Version::V2 {
             self.count_written(now, counts, answer);
         }
         false

@@ -11,7 +11,9 @@ use crate::model::time::Mono;
 use crate::model::value::{ABSENT, STALE};
 use crate::remote::outgoing::OutgoingCache;
 use crate::remote::piece::Item;
-use crate::remote::testing::{Books, block, decode, list, piece, series_name, twin_list};
+use crate::remote::testing::{
+    Books, block, decode, decode_zstd, list, piece, series_name, twin_list,
+};
 
 mod histograms;
 
@@ -31,8 +33,31 @@ fn samples_of(request: &crate::wire::prompb::WriteRequest) -> Vec<(String, Vec<i
 
 fn build(pieces: &[Piece], rules: Rules) -> (Counts, crate::wire::prompb::WriteRequest) {
     let mut builder = RequestBuilder::default();
-    let counts = builder.build(pieces, rules).expect("built");
-    (counts, decode(builder.finish().expect("finished")))
+    let snappy = Compression::Snappy;
+    let counts = builder.build(snappy, pieces, rules).expect("built");
+    let request = decode(builder.finish().expect("finished"));
+    let zstd = build_zstd(&mut builder, pieces, rules);
+    assert_eq!(zstd, (counts, sorted(&request)));
+    (counts, request)
+}
+
+/// The same with zstd, and its entries in an order of their own.
+fn build_zstd(
+    builder: &mut RequestBuilder,
+    pieces: &[Piece],
+    rules: Rules,
+) -> (Counts, Vec<Vec<u8>>) {
+    let zstd = Compression::Zstd;
+    let counts = builder.build(zstd, pieces, rules).expect("built");
+    let request = decode_zstd(builder.finish().expect("finished"));
+    (counts, sorted(&request))
+}
+
+/// Entries by their labels, those of a series in their order; as bytes, because NaN is not itself.
+fn sorted(request: &crate::wire::prompb::WriteRequest) -> Vec<Vec<u8>> {
+    let mut entries = request.timeseries.clone();
+    entries.sort_by_key(|entry| format!("{:?}", entry.labels));
+    entries.iter().map(prost::Message::encode_to_vec).collect()
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::model::series::{Encoded, SeriesChunk};
 use crate::model::value::is_absent;
 use crate::remote::outgoing::OutgoingLabels;
 use crate::remote::piece::Piece;
-use crate::wire::compress::SnappyBody;
+use crate::wire::compress::{CompressError, CompressedBody};
 use crate::wire::native_histogram::HistogramSample;
 use crate::wire::remote_write_v2 as v2;
 use crate::wire::remote_write_v2::labels::{OwnLabel, SharedLabel, append_labels, look_up, share};
@@ -85,7 +85,7 @@ struct Strand<'a> {
 /// What is written to while entries are.
 #[derive(Debug, Default)]
 struct Page {
-    body: SnappyBody,
+    body: CompressedBody,
     symbols: Symbols,
     counts: Counts,
     /// The metadata of the group that is being written.
@@ -109,7 +109,7 @@ impl RequestBuilder {
     ///
     /// # Errors
     /// When the compressor refuses, which it has no reason to.
-    pub fn build(&mut self, pieces: &[Piece], rules: Rules) -> Result<Counts, snap::Error> {
+    pub fn build(&mut self, pieces: &[Piece], rules: Rules) -> Result<Counts, CompressError> {
         let RequestBuilder {
             page,
             weave,
@@ -160,7 +160,7 @@ impl RequestBuilder {
     ///
     /// # Errors
     /// As [`RequestBuilder::build`].
-    pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
+    pub fn finish(&mut self) -> Result<&[u8], CompressError> {
         let Page { body, symbols, .. } = &mut self.page;
         let entries_raw = body.raw_bytes();
         self.entries.clear();
@@ -216,7 +216,7 @@ struct Group<'a, 'b> {
 
 impl<'a> Group<'a, '_> {
     /// Writes the chunk that all these segments hold.
-    fn write(&mut self, page: &mut Page, segments: &[Segment]) -> Result<(), snap::Error> {
+    fn write(&mut self, page: &mut Page, segments: &[Segment]) -> Result<(), CompressError> {
         let Some(chunk) = segments.first().map(|segment| self.chunk(segment)) else {
             return Ok(());
         };

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::remote::testing::{Books, decode, decode_v2, series_name};
+use crate::remote::testing::{Books, decode, decode_v2, decode_zstd, series_name};
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::thread::spawn;
 use crate::wire::prompb::{TimeSeries, WriteRequest};
-use crate::wire::version::Version;
+use crate::wire::version::{Protocol, Version};
 
-/// What the receiver makes of remote write 2.0.
+/// What the receiver makes of remote write 2.0 and of zstd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Understands {
     /// It understands it, and says what it has written.
@@ -69,8 +69,8 @@ struct State {
     requests: usize,
     metadata: usize,
     understands: Understands,
-    /// Versions of the requests, in order.
-    versions: Vec<Version>,
+    /// How the requests came, in order.
+    protocols: Vec<Protocol>,
 }
 
 #[derive(Clone)]
@@ -108,15 +108,18 @@ impl Receiver {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some((head, body)) = read_request(&mut reader) {
-            let (request, version) = if head.contains("io.prometheus.write.v2.Request") {
-                (decode_v2(&body), Version::V2)
+            let (request, protocol) = if head.contains("io.prometheus.write.v2.Request") {
+                (decode_v2(&body), Protocol::V2)
+            } else if head.to_ascii_lowercase().contains("content-encoding: zstd") {
+                (decode_zstd(&body), Protocol::V1Zstd)
             } else {
-                (decode(&body), Version::V1)
+                (decode(&body), Protocol::V1)
             };
+            let version = protocol.version();
             let entries = request.timeseries.iter();
             let samples: usize = entries.clone().map(|one| one.samples.len()).sum();
             let histograms: usize = entries.map(|one| one.histograms.len()).sum();
-            let (reply, understood) = self.decide(head, &request, version);
+            let (reply, understood) = self.decide(head, &request, protocol);
             let said = match (&reply, version) {
                 (_, Version::V1) => None,
                 (Reply::Ok | Reply::Slow(_), _) => understood.then_some((samples, histograms)),
@@ -154,20 +157,20 @@ impl Receiver {
         }
     }
 
-    /// The answer, and whether the version was understood.
-    fn decide(&self, head: String, request: &WriteRequest, version: Version) -> (Reply, bool) {
+    /// The answer, and whether the protocol was understood.
+    fn decide(&self, head: String, request: &WriteRequest, protocol: Protocol) -> (Reply, bool) {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         state.requests += 1;
         state.metadata += request.metadata.len();
         state.head = head;
-        state.versions.push(version);
+        state.protocols.push(protocol);
         match state.understands {
-            Understands::Refuses(status) if version == Version::V2 => {
+            Understands::Refuses(status) if protocol != Protocol::V1 => {
                 changed.notify_all();
                 return (Reply::Status(status), false);
             }
-            Understands::Careless if version == Version::V2 => {
+            Understands::Careless if protocol == Protocol::V2 => {
                 changed.notify_all();
                 return (Reply::Ok, false);
             }
@@ -239,7 +242,12 @@ impl Receiver {
     }
 
     pub(super) fn versions(&self) -> Vec<Version> {
-        self.state.0.lock().versions.clone()
+        let protocols = self.protocols();
+        protocols.into_iter().map(Protocol::version).collect()
+    }
+
+    pub(super) fn protocols(&self) -> Vec<Protocol> {
+        self.state.0.lock().protocols.clone()
     }
 
     pub(super) fn sites(&self) -> Vec<String> {

@@ -9,14 +9,14 @@ use crate::remote::answer::{describe, judge};
 use crate::remote::metadata::{ChunkOutcome, MetadataStep, encode};
 use crate::remote::status::SendState;
 use crate::remote::transport::Post;
-use crate::wire::compress::SnappyBody;
-use crate::wire::version::Version;
+use crate::wire::compress::CompressedBody;
+use crate::wire::version::Protocol;
 
 impl Runner {
     /// Sends one chunk of metadata if one is due and samples get through. Returns when to look
     /// again.
     pub(super) fn send_metadata(&mut self, now: Mono) -> Mono {
-        if self.context.speech.version() == Version::V2 {
+        if self.context.speech.spoken() == Protocol::V2 {
             // It goes with the samples.
             return Mono::NEVER;
         }
@@ -49,7 +49,7 @@ impl Runner {
 
     fn post_metadata(&mut self) {
         let entries = self.metadata.chunk().len() as f64;
-        let mut buffer = SnappyBody::default();
+        let mut buffer = CompressedBody::default();
         let Ok(body) = encode(self.metadata.chunk(), &mut buffer) else {
             return;
         };
@@ -65,7 +65,7 @@ impl Runner {
         let settings = &self.context.settings;
         let attempt = self.metadata.attempt();
         let answer = self.context.transport.post(Post {
-            version: Version::V1,
+            protocol: Protocol::V1,
             body,
             attempt,
             timeout: settings.timeout,

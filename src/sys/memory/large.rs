@@ -11,15 +11,15 @@ use crate::limits;
 /// Alignment that every mapping has: the smallest page of any system.
 const ALIGNMENT: usize = 4096;
 
-/// Bytes of all blocks.
+/// Bytes of all blocks, and of what others took from the system.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes of all blocks that were taken and not given back.
+/// Bytes that were taken and not given back.
 pub(super) fn held() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-fn count(taken: usize, given_back: usize) {
+pub(super) fn count(taken: usize, given_back: usize) {
     HELD.fetch_add(taken.wrapping_sub(given_back), Ordering::Relaxed);
 }
 

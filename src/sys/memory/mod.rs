@@ -6,11 +6,13 @@
 //! were needed once go back as well ([`ProgramPages`]).
 
 mod allocator;
+mod foreign;
 mod large;
 mod program;
 mod small;
 
 pub use self::allocator::Allocator;
+pub use self::foreign::Foreign;
 pub use self::program::ProgramPages;
 pub use self::small::Heap;
 
@@ -21,7 +23,7 @@ pub fn give_back() {
 }
 
 /// Bytes of all live blocks: large ones whether they are touched or not, small ones with what the
-/// heap needs for them.
+/// heap needs for them; and what C libraries hold, as far as it is told ([`Foreign`]).
 #[must_use]
 pub fn held_bytes() -> u64 {
     (large::held() + small::held()) as u64

@@ -47,16 +47,29 @@ pub(crate) fn request(port: u16, method: &str, path: &str) -> io::Result<Answer>
     answer(&raw(port, head.as_bytes())?)
 }
 
-/// A request of remote write in that version.
+/// A request of remote write in that version, or of 1.0 with zstd.
 pub(crate) fn write(port: u16, version: &str, body: &[u8]) -> io::Result<Answer> {
-    let (message, number) = match version {
-        "1.0" => ("prometheus.WriteRequest", "0.1.0"),
-        _ => ("io.prometheus.write.v2.Request", "2.0.0"),
+    let (message, encoding, number) = match version {
+        "1.0" => (
+            "prometheus.WriteRequest",
+            "snappy",
+            "Prometheus-Remote-Write-Version: 0.1.0",
+        ),
+        "zstd" => (
+            "prometheus.WriteRequest",
+            "zstd",
+            "VictoriaMetrics-Remote-Write-Version: 1",
+        ),
+        _ => (
+            "io.prometheus.write.v2.Request",
+            "snappy",
+            "Prometheus-Remote-Write-Version: 2.0.0",
+        ),
     };
     let head = format!(
         "POST /api/v1/write HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
-         Content-Type: application/x-protobuf;proto={message}\r\nContent-Encoding: snappy\r\n\
-         X-Prometheus-Remote-Write-Version: {number}\r\nUser-Agent: test\r\n\
+         Content-Type: application/x-protobuf;proto={message}\r\nContent-Encoding: {encoding}\r\n\
+         X-{number}\r\nUser-Agent: test\r\n\
          Content-Length: {}\r\n\r\n",
         body.len()
     );

@@ -230,6 +230,10 @@ impl Handler for Clerk {
         if is_v2 && self.0.refuses_v2.load(Ordering::Acquire) {
             return Reply::status(415, "no such message\n");
         }
+        if request.header("Content-Encoding") == Some("zstd") {
+            // As one that does not look at the header.
+            return Reply::status(400, "snappy: corrupt input\n");
+        }
         let decoded = match decode(request) {
             Ok(decoded) => decoded,
             Err(reason) => {

@@ -1,4 +1,4 @@
-//! Debian's VictoriaMetrics as a server: a receiver that others made, and a way to ask what arrived.
+//! VictoriaMetrics as a server, Debian's or the one that `NARTHEX_E2E_VICTORIA` names: a receiver that others made, and a way to ask what arrived.
 
 use tempfile::TempDir;
 
@@ -32,7 +32,9 @@ impl Victoria {
             "-memory.allowedPercent=5".to_owned(),
         ];
         let log = dir.path().join("log");
-        let mut process = Process::start(VICTORIA, &args, dir.path(), &log);
+        let program = std::env::var("NARTHEX_E2E_VICTORIA");
+        let program = program.as_deref().unwrap_or(VICTORIA);
+        let mut process = Process::start(program, &args, dir.path(), &log);
         wait::until_true("victoria-metrics", wait::LONG, || {
             assert!(
                 process.ended().is_none(),
@@ -51,6 +53,14 @@ impl Victoria {
     /// Where to write to.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1/write", self.port)
+    }
+
+    /// Whether it takes zstd, asked with an empty message in a frame.
+    pub(crate) fn knows_zstd(&self) -> bool {
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let body = ruzstd::encoding::compress_to_vec(&[][..], level);
+        let answer = client::write(self.port, "zstd", &body);
+        answer.is_ok_and(|answer| (200..300).contains(&answer.status))
     }
 
     /// The value of a query that yields one, or `None`.

@@ -19,6 +19,7 @@ mod joined;
 mod kubeconfig;
 mod labels;
 mod metrics;
+mod object;
 mod objects;
 mod references;
 mod reflector;

@@ -8,6 +8,7 @@ use crate::remote::body::BodyBuilder;
 use crate::remote::testing::decode_v2;
 use crate::wire::prompb::{TimeSeries, WriteRequest};
 use crate::wire::prompb_v2;
+use crate::wire::version::Protocol;
 
 /// What a series of a list has at a time: value, histogram, start.
 #[derive(Clone, Debug, Default)]
@@ -52,13 +53,14 @@ fn cell(value: f64, histogram: Option<NativeHistogram>) -> Cell {
     }
 }
 
-fn built(version: Version, pieces: &[Piece], rules: Rules) -> (Counts, WriteRequest) {
+fn built(version: Protocol, pieces: &[Piece], rules: Rules) -> (Counts, WriteRequest) {
     let mut builder = BodyBuilder::default();
     let counts = builder.build(version, pieces, rules).expect("built");
     let body = builder.finish().expect("finished");
     let request = match version {
-        Version::V1 => decode(body),
-        Version::V2 => decode_v2(body),
+        Protocol::V1 => decode(body),
+        Protocol::V1Zstd => decode_zstd(body),
+        Protocol::V2 => decode_v2(body),
     };
     (counts, request)
 }
@@ -93,7 +95,7 @@ fn an_entry_has_one_kind_of_samples_and_entries_are_in_the_order_of_time() {
     let scrapes = (1..).zip(&rows).map(|(at, cells)| scrape(at, &list, cells));
     let pieces: Vec<Piece> = scrapes.collect();
     assert_eq!(pieces.iter().map(|own| own.histograms).sum::<u64>(), 5);
-    for version in [Version::V1, Version::V2] {
+    for version in [Protocol::V1, Protocol::V1Zstd, Protocol::V2] {
         let (counts, request) = built(version, &pieces, ALL);
         let entries: Vec<_> = request
             .timeseries
@@ -140,15 +142,15 @@ fn what_an_endpoint_does_not_get_is_left_out_and_counted() {
         ..ALL
     };
     // Only 2.0 has custom buckets.
-    assert_eq!(said(Version::V1, ALL), (1, 0, 1));
-    assert_eq!(said(Version::V2, ALL), (2, 0, 0));
-    assert_eq!(said(Version::V1, none), (0, 2, 0));
-    assert_eq!(said(Version::V2, none), (0, 2, 0));
+    assert_eq!(said(Protocol::V1, ALL), (1, 0, 1));
+    assert_eq!(said(Protocol::V2, ALL), (2, 0, 0));
+    assert_eq!(said(Protocol::V1, none), (0, 2, 0));
+    assert_eq!(said(Protocol::V2, none), (0, 2, 0));
     let old = Rules {
         oldest_ms: 2000,
         ..ALL
     };
-    let (counts, request) = built(Version::V2, &pieces, old);
+    let (counts, request) = built(Protocol::V2, &pieces, old);
     assert_eq!(
         (counts.all(), counts.too_old, request.timeseries.len()),
         (0, 3, 0)
@@ -169,7 +171,7 @@ fn start_timestamps_are_sent_in_2_0_alone() {
     ];
     let pieces = [scrape(1, &list, &cells)];
     let mut builder = BodyBuilder::default();
-    builder.build(Version::V2, &pieces, ALL).expect("built");
+    builder.build(Protocol::V2, &pieces, ALL).expect("built");
     let message = snap::raw::Decoder::new()
         .decompress_vec(builder.finish().expect("finished"))
         .expect("snappy");
@@ -183,7 +185,7 @@ fn start_timestamps_are_sent_in_2_0_alone() {
         })
         .collect();
     assert_eq!(starts, [77, 77, 0]);
-    let (_, request) = built(Version::V1, &pieces, ALL);
+    let (_, request) = built(Protocol::V1, &pieces, ALL);
     assert_eq!(request.timeseries[1].histograms[0].start_timestamp, 0);
 }
 
@@ -210,7 +212,7 @@ fn a_piece_is_cut_where_its_histograms_fill_a_request() {
     assert_eq!(first.bytes() + rest.bytes(), whole.bytes());
     assert!(first.bytes() <= bound);
     // The estimate is above what is sent.
-    for version in [Version::V1, Version::V2] {
+    for version in [Protocol::V1, Protocol::V1Zstd, Protocol::V2] {
         let mut builder = BodyBuilder::default();
         builder
             .build(version, std::slice::from_ref(&whole), ALL)
@@ -237,10 +239,10 @@ proptest! {
             })
             .collect();
         let pieces = [scrape(3, &list, &cells)];
-        for version in [Version::V1, Version::V2] {
+        for version in [Protocol::V1, Protocol::V1Zstd, Protocol::V2] {
             let (counts, request) = built(version, &pieces, ALL);
             let sent = all.iter().filter(|(own, ..)| {
-                version == Version::V2 || own.schema != CUSTOM_BUCKETS
+                version == Protocol::V2 || own.schema != CUSTOM_BUCKETS
             });
             let sent: Vec<_> = sent.collect();
             prop_assert_eq!(counts.histograms as usize, sent.len());
@@ -249,7 +251,7 @@ proptest! {
                 let got = &series.histograms[0];
                 prop_assert_eq!(render(&got.to_model().expect("valid")), render(own));
                 prop_assert_eq!((got.sum, got.timestamp), (f64::from(*sum), 3000));
-                let start = start.filter(|_| version == Version::V2);
+                let start = start.filter(|_| version == Protocol::V2);
                 prop_assert_eq!(got.start_timestamp, start.unwrap_or(0));
             }
         }

@@ -13,8 +13,9 @@ use crate::relabel::rule::{Action, NameScheme, Rule};
 use crate::remote::outgoing::OutgoingCache;
 use crate::remote::piece::Item;
 use crate::remote::testing::{Books, block, decode_v2, list, piece, series_name, twin_list};
+use crate::wire::compress::{self, Compression};
 use crate::wire::prompb::WriteRequest;
-use crate::wire::{compress, prompb_v2};
+use crate::wire::prompb_v2;
 
 mod conformance;
 
@@ -273,7 +274,7 @@ proptest! {
         let rules = Rules { oldest_ms: oldest, ..ALL };
         let (counts, request) = build(&pieces, rules);
         let mut first = crate::remote::request::RequestBuilder::default();
-        let expected = first.build(&pieces, rules).expect("built");
+        let expected = first.build(Compression::Snappy, &pieces, rules).expect("built");
         prop_assert_eq!(counts, expected);
         let body = first.finish().expect("finished");
         let mut expected = samples_of(&crate::remote::testing::decode(body));

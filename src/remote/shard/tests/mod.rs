@@ -11,6 +11,7 @@ use crate::model::testing::Observed;
 use crate::model::value::ABSENT;
 use crate::remote::request::{RequestBuilder, Rules};
 use crate::remote::testing::{Books, block, decode, list, piece};
+use crate::wire::compress::Compression;
 use crate::wire::prompb::WriteRequest;
 use proptest::prelude::*;
 
@@ -45,7 +46,9 @@ fn settled(shard: &mut Shard) -> Vec<u64> {
 
 fn request(shard: &Shard) -> WriteRequest {
     let mut builder = RequestBuilder::default();
-    builder.build(shard.batch(), ALL).expect("built");
+    builder
+        .build(Compression::Snappy, shard.batch(), ALL)
+        .expect("built");
     decode(builder.finish().expect("finished"))
 }
 

@@ -1,35 +1,76 @@
-//! Snappy in its block format, which is what remote write 1.0 bodies are.
+//! Compressed bodies of remote write: snappy in its block format, and zstd.
 //!
-//! [`SnappyBody`] compresses while the message is still being written: snappy looks back at most
+//! [`CompressedBody`] compresses while the message is still being written. Snappy looks back at most
 //! 64 KiB and starts afresh after each 64 KiB of input, so the raw message never has to exist as a
 //! whole and the result is byte for byte that of one call over all of it. A body of 10,000 samples
-//! needs its compressed size plus about 140 KiB instead of three megabytes.
+//! needs its compressed size plus about 140 KiB instead of three megabytes. zstd takes the same
+//! windows one after another into one frame ([`zstd`] says what it holds meanwhile).
 //! [`decompress`] refuses a body by its announced size before any memory is taken.
+
+pub mod zstd;
 
 use std::fmt;
 
+use self::zstd::{ZstdEncoder, ZstdError};
 use crate::bytes::varint;
 
 /// Input that snappy compresses independently of what stands before it, in bytes.
 const WINDOW_BYTES: usize = 1 << 16;
 
-/// Room kept at the front of the body for the length that is known only at the end: a varint of
-/// 32 bits.
+/// Room kept at the front of a snappy body for the length that is known only at the end: a varint
+/// of 32 bits.
 const PREAMBLE_BYTES: usize = 5;
 
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// One snappy block.
+    #[default]
+    Snappy,
+    /// One zstd frame.
+    Zstd,
+}
+
+impl Compression {
+    /// Content of the header `Content-Encoding`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Compression::Snappy => "snappy",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
+/// Why a body was not compressed.
+#[derive(Debug, thiserror::Error)]
+pub enum CompressError {
+    /// It is too large for snappy.
+    #[error("snappy: {0}")]
+    Snappy(#[from] snap::Error),
+    /// There is no memory for zstd.
+    #[error("{0}")]
+    Zstd(#[from] ZstdError),
+}
+
 /// A body that grows in compressed form. Buffers are kept from one body to the next.
-pub struct SnappyBody {
+pub struct CompressedBody {
+    compression: Compression,
     encoder: snap::raw::Encoder,
+    /// There while bodies of zstd are made.
+    zstd: Option<Box<ZstdEncoder>>,
     window: Vec<u8>,
     scratch: Vec<u8>,
     body: Vec<u8>,
     raw_bytes: usize,
 }
 
-impl Default for SnappyBody {
+impl Default for CompressedBody {
     fn default() -> Self {
-        SnappyBody {
+        CompressedBody {
+            compression: Compression::Snappy,
             encoder: snap::raw::Encoder::new(),
+            zstd: None,
             window: Vec::new(),
             scratch: Vec::new(),
             body: vec![0; PREAMBLE_BYTES],
@@ -38,23 +79,36 @@ impl Default for SnappyBody {
     }
 }
 
-impl fmt::Debug for SnappyBody {
+impl fmt::Debug for CompressedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SnappyBody")
+        f.debug_struct("CompressedBody")
+            .field("compression", &self.compression)
             .field("raw_bytes", &self.raw_bytes)
             .finish_non_exhaustive()
     }
 }
 
-impl SnappyBody {
+impl CompressedBody {
+    /// Begins a body that is compressed so.
+    pub fn begin(&mut self, compression: Compression) {
+        self.clear();
+        self.compression = compression;
+        if compression != Compression::Zstd {
+            self.zstd = None;
+        }
+    }
+
     /// Forgets everything written and keeps the memory.
     pub fn clear(&mut self) {
         self.window.clear();
         self.body.truncate(PREAMBLE_BYTES);
         self.raw_bytes = 0;
+        if let Some(encoder) = &mut self.zstd {
+            encoder.reset();
+        }
     }
 
-    /// Where raw bytes are appended. Call [`SnappyBody::advance`] now and then.
+    /// Where raw bytes are appended. Call [`CompressedBody::advance`] now and then.
     pub fn raw(&mut self) -> &mut Vec<u8> {
         &mut self.window
     }
@@ -62,16 +116,16 @@ impl SnappyBody {
     /// Compresses what fills whole windows, so that the raw bytes stay few.
     ///
     /// # Errors
-    /// When the compressor refuses; it has no reason to below 4 GiB.
+    /// When the compressor refuses: snappy above 4 GiB, zstd without memory.
     #[inline]
-    pub fn advance(&mut self) -> Result<(), snap::Error> {
+    pub fn advance(&mut self) -> Result<(), CompressError> {
         if self.window.len() < WINDOW_BYTES {
             return Ok(());
         }
         self.compress_windows()
     }
 
-    fn compress_windows(&mut self) -> Result<(), snap::Error> {
+    fn compress_windows(&mut self) -> Result<(), CompressError> {
         let whole = self.window.len() / WINDOW_BYTES * WINDOW_BYTES;
         for start in (0..whole).step_by(WINDOW_BYTES) {
             self.compress_piece(start, start + WINDOW_BYTES)?;
@@ -80,9 +134,14 @@ impl SnappyBody {
         Ok(())
     }
 
-    /// Compresses one piece and appends it without the length that snappy puts before it.
-    fn compress_piece(&mut self, start: usize, end: usize) -> Result<(), snap::Error> {
+    /// Compresses one piece and appends it, in snappy without the length that stands before it.
+    fn compress_piece(&mut self, start: usize, end: usize) -> Result<(), CompressError> {
         let piece = &self.window[start..end];
+        if self.compression == Compression::Zstd {
+            encoder(&mut self.zstd)?.write(piece, &mut self.body)?;
+            self.raw_bytes += piece.len();
+            return Ok(());
+        }
         self.scratch
             .resize(snap::raw::max_compress_len(WINDOW_BYTES), 0);
         let written = self.encoder.compress(piece, &mut self.scratch)?;
@@ -95,12 +154,16 @@ impl SnappyBody {
     /// Ends the body and returns it; valid until the next call.
     ///
     /// # Errors
-    /// As [`SnappyBody::advance`].
-    pub fn finish(&mut self) -> Result<&[u8], snap::Error> {
+    /// As [`CompressedBody::advance`].
+    pub fn finish(&mut self) -> Result<&[u8], CompressError> {
         self.advance()?;
         if !self.window.is_empty() {
             self.compress_piece(0, self.window.len())?;
             self.window.clear();
+        }
+        if self.compression == Compression::Zstd {
+            encoder(&mut self.zstd)?.finish(&mut self.body)?;
+            return Ok(&self.body[PREAMBLE_BYTES..]);
         }
         let mut preamble = Vec::with_capacity(varint::BYTES_MAX);
         varint::write(&mut preamble, self.raw_bytes as u64);
@@ -116,11 +179,26 @@ impl SnappyBody {
         self.raw_bytes + self.window.len()
     }
 
-    /// Gives memory back that a body of at most `bytes` does not need.
+    /// What zstd holds where the allocator does not see it, in bytes.
+    #[must_use]
+    pub fn foreign_bytes(&self) -> usize {
+        self.zstd.as_ref().map_or(0, |encoder| encoder.held_bytes())
+    }
+
+    /// Gives memory back that a body of at most `bytes` does not need, and all that zstd holds.
     pub fn shrink_to(&mut self, bytes: usize) {
+        self.zstd = None;
         self.body.shrink_to(bytes + PREAMBLE_BYTES);
         self.window.shrink_to(2 * WINDOW_BYTES);
     }
+}
+
+/// The encoder, made where there is none.
+fn encoder(place: &mut Option<Box<ZstdEncoder>>) -> Result<&mut ZstdEncoder, ZstdError> {
+    if place.is_none() {
+        *place = Some(Box::new(ZstdEncoder::new()?));
+    }
+    place.as_deref_mut().ok_or(ZstdError::Memory)
 }
 
 /// Why a body was not decompressed.
@@ -160,7 +238,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn compressed(body: &mut SnappyBody, pieces: &[Vec<u8>]) -> Vec<u8> {
+    fn compressed(body: &mut CompressedBody, pieces: &[Vec<u8>]) -> Vec<u8> {
         body.clear();
         for piece in pieces {
             body.raw().extend_from_slice(piece);
@@ -179,7 +257,7 @@ mod tests {
             let pieces: Vec<Vec<u8>> = sizes.iter().map(piece).collect();
             let whole = pieces.concat();
             let expected = snap::raw::Encoder::new().compress_vec(&whole).expect("compress");
-            let mut body = SnappyBody::default();
+            let mut body = CompressedBody::default();
             prop_assert_eq!(&compressed(&mut body, &pieces), &expected);
             prop_assert_eq!(&compressed(&mut body, &pieces), &expected, "when reused");
             prop_assert_eq!(body.raw_bytes(), whole.len());
