@@ -2,8 +2,8 @@
 //! instructions (`packaging/scripts/instructions.sh`). Prints how many samples went along.
 //!
 //! `instructions PATH SCRAPES`, where PATH is one of those that `instructions` without arguments
-//! lists, or one of those of new series. Two runs of different length differ by the path alone:
-//! what comes before is the same in both.
+//! lists. Two runs of different length differ by the path alone: what comes before is the same in
+//! both.
 
 #![expect(clippy::print_stdout, reason = "the samples are its result")]
 #![expect(clippy::panic, reason = "a wrong command line ends it")]
@@ -23,19 +23,15 @@ use narthex::remote::outgoing::OutgoingCache;
 use narthex::wire::version::Version;
 
 /// The names of the paths, as they stand in `benches/instructions.txt`.
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 8] = [
     "repeated_scrape",
-    "block_encode",
-    "request_encode",
-    "request_encode_v2",
-];
-
-/// Paths of new series: for profiles; their counts are not held.
-const NEW_SERIES: [&str; 4] = [
     "first_scrape",
     "churned_scrape",
     "churned_log",
     "churned_request",
+    "block_encode",
+    "request_encode",
+    "request_encode_v2",
 ];
 
 /// The exporter whose pages are used: 542 rows, the page that edge machines show.
@@ -194,11 +190,7 @@ fn main() {
         "block_encode" => block_encode(&pages, scrapes),
         "request_encode" => request_encode(Version::V1, &pages, scrapes),
         "request_encode_v2" => request_encode(Version::V2, &pages, scrapes),
-        other => panic!(
-            "unknown path {other}: one of {}, {}",
-            PATHS.join(", "),
-            NEW_SERIES.join(", ")
-        ),
+        other => panic!("unknown path {other}: one of {}", PATHS.join(", ")),
     };
     println!("{samples}");
 }
