@@ -13,6 +13,8 @@
 
 mod agent;
 mod basics;
+#[path = "../support/churn.rs"]
+mod churn;
 mod figures;
 mod fleet;
 mod options;

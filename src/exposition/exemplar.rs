@@ -33,6 +33,7 @@ pub fn parse_exemplar(raw: &[u8]) -> Result<Exemplar, ParseError> {
             message: "incomplete exemplar".into(),
         },
     })?;
+    labels.end();
     let labels: Vec<_> = labels
         .iter()
         .filter(|(_, value)| !value.is_empty())

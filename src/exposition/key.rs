@@ -11,6 +11,8 @@ use crate::model::labels::METRIC_NAME;
 #[derive(Clone, Debug, Default)]
 pub struct SeriesText {
     text: String,
+    /// What becomes the text once all of it is there: checked as UTF-8 in one go.
+    read: Vec<u8>,
     /// Start of the name, start of the value, end of the value.
     places: Vec<(u32, u32, u32)>,
 }
@@ -24,7 +26,8 @@ impl SeriesText {
 
     fn at(&self, (name, value, end): (u32, u32, u32)) -> (&str, &str) {
         let (name, value, end) = (name as usize, value as usize, end as usize);
-        (&self.text[name..value], &self.text[value..end])
+        let part = |range| self.text.get(range).unwrap_or_default();
+        (part(name..value), part(value..end))
     }
 
     /// The first name that occurs more than once: such a series fails its scrape.
@@ -50,44 +53,56 @@ impl SeriesText {
     }
 
     fn clear(&mut self) {
-        self.text.clear();
+        self.read = std::mem::take(&mut self.text).into_bytes();
+        self.read.clear();
         self.places.clear();
     }
 
-    fn sort(&mut self) {
-        let text = &self.text;
-        // Stable: of equal names, the one written first stays first.
-        self.places
-            .sort_by_key(|place| &text[place.0 as usize..place.1 as usize]);
+    /// Ends the series. The scanner has checked that it is UTF-8.
+    pub(super) fn end(&mut self) {
+        self.text = String::from_utf8(std::mem::take(&mut self.read)).unwrap_or_default();
     }
 
-    fn push(&mut self, name: &str, value: &str) {
+    fn sort(&mut self) {
+        let text = self.text.as_bytes();
+        let name = |place: &(u32, u32, u32)| &text[place.0 as usize..place.1 as usize];
+        if !self.places.is_sorted_by(|one, two| name(one) <= name(two)) {
+            // Stable: of equal names, the one written first stays first.
+            self.places.sort_by_key(name);
+        }
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.offset();
-        self.text.push_str(name);
+        unescape(&mut self.read, name);
         let middle = self.offset();
-        self.text.push_str(value);
+        unescape(&mut self.read, value);
         self.places.push((start, middle, self.offset()));
     }
 
     /// The parser's bound on items keeps this far below 4 GiB.
     fn offset(&self) -> u32 {
-        u32::try_from(self.text.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.read.len()).unwrap_or(u32::MAX)
     }
 }
 
 impl Visit for SeriesText {
     fn metric(&mut self, name: &[u8]) {
-        self.push(METRIC_NAME, &unescaped(name));
+        self.push(METRIC_NAME.as_bytes(), name);
     }
 
     fn label(&mut self, name: &[u8], value: &[u8]) {
-        self.push(&unescaped(name), &unescaped(value));
+        self.push(name, value);
     }
 }
 
-/// The scanner has checked that it is UTF-8.
-fn unescaped(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    quoted::unescape(std::str::from_utf8(bytes).unwrap_or_default())
+fn unescape(out: &mut Vec<u8>, bytes: &[u8]) {
+    if memchr::memchr(b'\\', bytes).is_none() {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    out.extend_from_slice(quoted::unescape(text).as_bytes());
 }
 
 /// Reads the labels of the series `key`, a [`super::line::Row`]'s, into `labels`, replacing what
@@ -110,6 +125,7 @@ pub fn parse_key(key: &[u8], format: Format, labels: &mut SeriesText) -> Result<
     }
     match series::scan(&view, 0, labels) {
         Ok(scanned) if scanned.end == key.len() => {
+            labels.end();
             labels.sort();
             Ok(())
         }

@@ -5,7 +5,7 @@ use super::lexer::State;
 use super::line::Item;
 use super::protocol::Format;
 use super::quoted::{self, Rules};
-use super::series::{is_metric_byte, is_name_start};
+use super::series::{is_name_start, metric_name};
 use super::view::{Stop, View};
 use crate::model::metadata::MetricType;
 
@@ -43,7 +43,11 @@ pub(super) fn text<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize
     };
     let name_at = view.blanks(after + 4);
     let (name, name_end) = family_name(view, keyword, name_at, after)?;
-    let end = line_end(view, name_end)?.unwrap_or(view.input.len());
+    let end = match name_end <= end {
+        true => end,
+        // A quoted name may hold newlines.
+        false => line_end(view, name_end)?.unwrap_or(view.input.len()),
+    };
     let rest = &view.input[name_end..end];
     if rest.first() == Some(&0) {
         let expectation = "linebreak expected after metadata";
@@ -134,10 +138,8 @@ fn family_name<'a>(
             Err(_) => return Err(unexpected()),
         },
         Some(first) if is_name_start(first) => {
-            let mut end = at + 1;
-            while view.byte(end)?.is_some_and(is_metric_byte) {
-                end += 1;
-            }
+            let end = metric_name(view.input, at + 1);
+            view.byte(end)?;
             (at, end, end)
         }
         _ => return Err(unexpected()),

@@ -15,11 +15,36 @@ pub fn label_value(kind: MetricType, name: &str, value: &str) -> Option<String> 
         MetricType::Summary => "quantile",
         _ => return None,
     };
-    if name != bound {
+    if name != bound || is_normal(value.as_bytes()) {
         return None;
     }
     let normal = open_metrics_float(number::decimal_or_name(value.as_bytes()).ok()?);
     (normal != value).then_some(normal)
+}
+
+/// Most digits that a double always keeps apart, so that a text of so many is its shortest.
+const DIGITS_MAX: usize = 15;
+
+/// Whether a bound is certainly as [`open_metrics_float`] would write it: what exporters show
+/// mostly is, and need not be read as a number to be told so.
+fn is_normal(value: &[u8]) -> bool {
+    if value == b"+Inf" {
+        return true;
+    }
+    let Some(point) = value.iter().position(|byte| *byte == b'.') else {
+        return false;
+    };
+    let (whole, fraction) = (&value[..point], &value[point + 1..]);
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    // Go writes an exponent from a million on, and below a ten thousandth.
+    if !digits(whole) || !digits(fraction) || whole.len() > 6 || value.len() > DIGITS_MAX {
+        return false;
+    }
+    match (whole, fraction) {
+        (_, b"0") => whole == b"0" || whole[0] != b'0',
+        (b"0", _) => fraction.last() != Some(&b'0') && !fraction.starts_with(b"0000"),
+        _ => fraction.last() != Some(&b'0') && whole[0] != b'0',
+    }
 }
 
 /// A float as OpenMetrics wants it: like Go's, but never looking like an integer.
@@ -37,6 +62,26 @@ pub fn open_metrics_float(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_looks_normal_is(text in "[0-9]{0,7}\\.?[0-9]{0,12}") {
+            if is_normal(text.as_bytes()) {
+                let value = number::decimal_or_name(text.as_bytes()).expect("a number");
+                prop_assert_eq!(open_metrics_float(value), text);
+            }
+        }
+
+        #[test]
+        fn usual_bounds_look_normal(whole in 1..1_000_000u32, thousandths in 1..1000u32) {
+            let value = f64::from(whole) + f64::from(thousandths) / 1000.0;
+            prop_assert!(is_normal(open_metrics_float(value).as_bytes()));
+            prop_assert!(is_normal(open_metrics_float(f64::from(whole)).as_bytes()));
+            let small = f64::from(thousandths) / 1000.0;
+            prop_assert!(is_normal(open_metrics_float(small).as_bytes()));
+        }
+    }
 
     #[test]
     fn bounds_and_quantiles_look_like_floats() {

@@ -61,7 +61,7 @@ pub(super) const fn is_name_start(byte: u8) -> bool {
 
 /// The end of the run of bytes of an unquoted metric name at `at`.
 #[inline]
-fn metric_name(input: &[u8], mut at: usize) -> usize {
+pub(super) fn metric_name(input: &[u8], mut at: usize) -> usize {
     while input.get(at).is_some_and(|byte| is_metric_byte(*byte)) {
         at += 1;
     }

@@ -1,6 +1,10 @@
 //! Label sets: sorted by name, names unique, no empty values.
 
+mod builder;
+
 use std::fmt;
+
+pub use self::builder::LabelsBuilder;
 
 /// The name of the label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
@@ -96,100 +100,6 @@ impl fmt::Display for Labels {
     }
 }
 
-/// A label set under construction, what relabelling works on. Kept sorted; a label with an
-/// empty value is absent.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct LabelsBuilder(Vec<(String, String)>);
-
-impl LabelsBuilder {
-    /// Starts from pairs, later ones winning.
-    pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> LabelsBuilder
-    where
-        N: AsRef<str>,
-        V: AsRef<str>,
-    {
-        let mut builder = LabelsBuilder::default();
-        for (name, value) in pairs {
-            builder.set(name.as_ref(), value.as_ref());
-        }
-        builder
-    }
-
-    fn position(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(own, _)| own.as_str().cmp(name))
-    }
-
-    /// The value of `name`, empty if absent: as relabelling sees it.
-    #[must_use]
-    pub fn get(&self, name: &str) -> &str {
-        self.position(name).map_or("", |index| &self.0[index].1)
-    }
-
-    /// Whether a label of that name is there.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        self.position(name).is_ok()
-    }
-
-    /// Sets a label; an empty value removes it.
-    pub fn set(&mut self, name: &str, value: &str) {
-        match self.position(name) {
-            Ok(index) if value.is_empty() => {
-                self.0.remove(index);
-            }
-            Ok(index) => value.clone_into(&mut self.0[index].1),
-            Err(_) if value.is_empty() => {}
-            Err(index) => self.0.insert(index, (name.to_owned(), value.to_owned())),
-        }
-    }
-
-    /// Removes a label if it is there.
-    pub fn remove(&mut self, name: &str) {
-        if let Ok(index) = self.position(name) {
-            self.0.remove(index);
-        }
-    }
-
-    /// Keeps the labels for which `keep(name, value)` holds.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, value)| keep(name, value));
-    }
-
-    /// Removes every label and keeps the memory.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// The labels in the order of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Number of labels.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no label.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The finished set.
-    #[must_use]
-    pub fn build(&self) -> Labels {
-        let labels = self.iter().map(|(name, value)| Label {
-            name: name.into(),
-            value: value.into(),
-        });
-        Labels(labels.collect())
-    }
-}
-
 /// Whether `name` is a label name under the legacy scheme: `[a-zA-Z_][a-zA-Z0-9_]*`.
 #[must_use]
 pub fn is_legacy_label_name(name: &str) -> bool {
@@ -230,15 +140,6 @@ mod tests {
         assert_eq!(Labels::default().hash64(), 0xef46_db37_51d8_e999);
         let one = Labels::from_pairs([("a", "1")]);
         assert_eq!(one.hash64(), xxhash_rust::xxh64::xxh64(b"a\xff1\xff", 0));
-    }
-
-    #[test]
-    fn setting_an_empty_value_removes_the_label() {
-        let mut builder = LabelsBuilder::from_pairs([("a", "1")]);
-        builder.set("a", "");
-        builder.set("b", "");
-        assert!(builder.is_empty());
-        assert_eq!(builder.get("a"), "");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Nothing here checks rules: a configuration holds valid ones only. Names that `labelmap`
 //! produces are not checked either; whoever uses the set does that.
 
+use std::borrow::Cow;
+
 use md5::{Digest, Md5};
 
 use super::expand::{expand, has_variables};
@@ -20,8 +22,8 @@ fn apply_one(rule: &Rule, labels: &mut LabelsBuilder) -> bool {
     match rule.action {
         Action::Keep => return rule.regex.is_match(&joined(rule, labels)),
         Action::Drop => return !rule.regex.is_match(&joined(rule, labels)),
-        Action::KeepEqual => return labels.get(&rule.target_label) == joined(rule, labels),
-        Action::DropEqual => return labels.get(&rule.target_label) != joined(rule, labels),
+        Action::KeepEqual => return *labels.get(&rule.target_label) == *joined(rule, labels),
+        Action::DropEqual => return *labels.get(&rule.target_label) != *joined(rule, labels),
         Action::Replace => replace(rule, labels),
         Action::HashMod => hash_mod(rule, labels),
         Action::LabelMap => label_map(rule, labels),
@@ -34,7 +36,10 @@ fn apply_one(rule: &Rule, labels: &mut LabelsBuilder) -> bool {
 }
 
 /// The values of the source labels, absent ones empty, joined by the separator.
-fn joined(rule: &Rule, labels: &LabelsBuilder) -> String {
+fn joined<'a>(rule: &Rule, labels: &'a LabelsBuilder) -> Cow<'a, str> {
+    if let [name] = rule.source_labels.as_slice() {
+        return Cow::Borrowed(labels.get(name));
+    }
     let mut out = String::new();
     for (index, name) in rule.source_labels.iter().enumerate() {
         if index > 0 {
@@ -42,7 +47,7 @@ fn joined(rule: &Rule, labels: &LabelsBuilder) -> String {
         }
         out.push_str(labels.get(name));
     }
-    out
+    Cow::Owned(out)
 }
 
 fn replace(rule: &Rule, labels: &mut LabelsBuilder) {
@@ -53,21 +58,48 @@ fn replace(rule: &Rule, labels: &mut LabelsBuilder) {
         labels.set(&rule.target_label, &rule.replacement);
         return;
     }
+    // Most series match no rule, and whether they do costs far less than where.
+    if !rule.regex.is_match(&value) {
+        return;
+    }
+    if constant {
+        if is_valid(rule, &rule.target_label) {
+            labels.set(&rule.target_label, &rule.replacement);
+        }
+        return;
+    }
+    let copies = rule.regex.is_default() && rule.replacement == "$1";
+    if copies && !has_variables(&rule.target_label) {
+        if is_valid(rule, &rule.target_label) {
+            let value = value.into_owned();
+            labels.set(&rule.target_label, &value);
+        }
+        return;
+    }
     let Some(captures) = rule.regex.compiled.captures(&value) else {
         return;
     };
-    let mut target = String::new();
-    expand(&rule.regex, &rule.target_label, &captures, &mut target);
-    let valid = match rule.scheme {
-        NameScheme::Utf8 => !target.is_empty(),
-        NameScheme::Legacy => is_legacy_label_name(&target),
+    let expanded = |template| {
+        let mut out = String::new();
+        expand(&rule.regex, template, &captures, &mut out);
+        out
     };
-    if !valid {
-        return;
+    let target = match has_variables(&rule.target_label) {
+        true => Cow::Owned(expanded(&rule.target_label)),
+        false => Cow::Borrowed(rule.target_label.as_str()),
+    };
+    if is_valid(rule, &target) {
+        let result = expanded(&rule.replacement);
+        labels.set(&target, &result);
     }
-    let mut result = String::new();
-    expand(&rule.regex, &rule.replacement, &captures, &mut result);
-    labels.set(&target, &result);
+}
+
+/// Whether a rule may set a label of that name.
+fn is_valid(rule: &Rule, name: &str) -> bool {
+    match rule.scheme {
+        NameScheme::Utf8 => !name.is_empty(),
+        NameScheme::Legacy => is_legacy_label_name(name),
+    }
 }
 
 /// The last eight bytes of the MD5 sum, big-endian, modulo the rule's number.
@@ -85,7 +117,8 @@ fn hash_mod(rule: &Rule, labels: &mut LabelsBuilder) {
 /// Reads every label before it sets one: copies never see copies.
 fn label_map(rule: &Rule, labels: &mut LabelsBuilder) {
     let mut copies = Vec::new();
-    for (name, value) in labels.iter() {
+    let matching = labels.iter().filter(|(name, _)| rule.regex.is_match(name));
+    for (name, value) in matching {
         if let Some(captures) = rule.regex.compiled.captures(name) {
             let mut target = String::new();
             expand(&rule.regex, &rule.replacement, &captures, &mut target);

@@ -203,10 +203,14 @@ impl Reader<'_> {
                 return Err(PageError::Row(error));
             }
         };
+        let old = self.chunks;
         for (entry, (kind, hash)) in entries.iter().zip(kinds.iter().zip(&hashes)) {
             let sample = entry.sample.tail(page);
-            self.samples
-                .take(*kind, entry.old.is_some(), &sample, || *hash);
+            let hash = || match entry.old {
+                Some(at) if *hash == 0 => hash_of_row(&old[at.chunk], at.row),
+                _ => *hash,
+            };
+            self.samples.take(*kind, entry.old.is_some(), &sample, hash);
         }
         Ok(Change { chunks, vanished })
     }

@@ -12,6 +12,7 @@ use crate::model::labels::{
     Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name,
 };
 use crate::model::metadata::MetricType;
+use crate::model::series::encode_label;
 use crate::model::sorting;
 use crate::relabel::{apply::apply, rule::NameScheme};
 
@@ -100,22 +101,31 @@ pub struct RowLabels<'a> {
     config: &'a ScrapeConfig,
     target: &'a Labels,
     format: Format,
+    /// Nothing in the configuration changes or limits labels.
+    plain: bool,
     scraped: SeriesText,
     builder: LabelsBuilder,
-    own: Vec<(String, String)>,
 }
 
 impl<'a> RowLabels<'a> {
     /// For rows of `format` exposed by a target with these labels.
     #[must_use]
     pub fn new(config: &'a ScrapeConfig, target: &'a Labels, format: Format) -> RowLabels<'a> {
+        let limits = &config.limits;
+        let limits = [
+            limits.labels,
+            limits.label_name_length,
+            limits.label_value_length,
+        ];
+        let limited = limits.iter().any(|limit| *limit > 0);
+        let checked = config.name_scheme != NameScheme::Utf8;
         RowLabels {
             config,
             target,
             format,
+            plain: config.metric_relabel_configs.is_empty() && !limited && !checked,
             scraped: SeriesText::default(),
             builder: LabelsBuilder::default(),
-            own: Vec::new(),
         }
     }
 
@@ -127,8 +137,9 @@ impl<'a> RowLabels<'a> {
             && created::is_start(key, type_before)
     }
 
-    /// The own labels of the series written as `key`, sorted; none when relabelling drops it.
-    /// `type_before` is the type that the page named last.
+    /// Appends the own labels of the series written as `key` to `out`, sorted and encoded as a
+    /// chunk of series has them. False when relabelling drops it. `type_before` is the type that
+    /// the page named last.
     ///
     /// # Errors
     /// What fails the whole scrape.
@@ -136,42 +147,65 @@ impl<'a> RowLabels<'a> {
         &mut self,
         key: &[u8],
         type_before: MetricType,
-    ) -> Result<Option<&[(String, String)]>, RowError> {
-        let mut scraped = std::mem::take(&mut self.scraped);
-        let read = self.read(key, type_before, &mut scraped);
-        self.scraped = scraped;
-        read?;
+        out: &mut Vec<u8>,
+    ) -> Result<bool, RowError> {
+        parse_key(key, self.format, &mut self.scraped)
+            .map_err(|error| RowError::Syntax(error.to_string()))?;
+        if self.plain && self.is_as_scraped() {
+            self.copy_scraped(type_before, out);
+            return Ok(true);
+        }
+        self.read(type_before);
+        self.merge();
         if !apply(&self.config.metric_relabel_configs, &mut self.builder) {
-            return Ok(None);
+            return Ok(false);
         }
         self.check_names()?;
         check_limits(&self.config.limits, &self.builder)?;
         self.check_repeated(key)?;
-        self.subtract_target();
-        Ok(Some(&self.own))
+        self.subtract_target(out);
+        Ok(true)
     }
 
-    fn read(
-        &mut self,
-        key: &[u8],
-        type_before: MetricType,
-        scraped: &mut SeriesText,
-    ) -> Result<(), RowError> {
-        parse_key(key, self.format, scraped)
-            .map_err(|error| RowError::Syntax(error.to_string()))?;
+    /// Whether the own labels are the scraped ones, but for those with empty values: there is a
+    /// metric name, and no label stands twice or has a name that the target's labels have.
+    fn is_as_scraped(&self) -> bool {
+        let mut target = self.target.iter().map(|(name, _)| name).peekable();
+        let (mut named, mut last) = (false, None);
+        for (name, value) in self.scraped.iter() {
+            while target.next_if(|own| *own < name).is_some() {}
+            if last == Some(name) || target.peek() == Some(&name) {
+                return false;
+            }
+            named |= name == METRIC_NAME && !value.is_empty();
+            last = Some(name);
+        }
+        named
+    }
+
+    fn copy_scraped(&self, type_before: MetricType, out: &mut Vec<u8>) {
+        for (name, value) in self.scraped.iter() {
+            match normalize::label_value(type_before, name, value) {
+                Some(value) => encode_label(out, name, &value),
+                None if value.is_empty() => {}
+                None => encode_label(out, name, value),
+            }
+        }
+    }
+
+    fn read(&mut self, type_before: MetricType) {
         self.builder.clear();
-        for (name, value) in scraped.iter() {
+        for (name, value) in self.scraped.iter() {
             match normalize::label_value(type_before, name, value) {
                 Some(value) => self.builder.set(name, &value),
                 None => self.builder.set(name, value),
             }
         }
-        self.merge(scraped);
-        Ok(())
     }
 
     /// Joins scraped and target labels as `honor_labels` says.
-    fn merge(&mut self, scraped: &SeriesText) {
+    fn merge(&mut self) {
+        let scraped = &self.scraped;
         if self.config.honor_labels {
             for (name, value) in self.target.iter() {
                 // A scraped label wins even when it is empty: that is how an exporter says "none".
@@ -183,11 +217,14 @@ impl<'a> RowLabels<'a> {
         }
         let mut conflicts = Vec::new();
         for (name, value) in self.target.iter() {
-            let existing = self.builder.get(name).to_owned();
+            let existing = self.builder.get(name);
             if !existing.is_empty() {
-                conflicts.push((name, existing));
+                conflicts.push((name, existing.to_owned()));
             }
             self.builder.set(name, value);
+        }
+        if conflicts.is_empty() {
+            return;
         }
         // Shortest names first, until each name is free.
         sorting::sort_by_key(&mut conflicts, |(name, _)| name.len());
@@ -234,19 +271,21 @@ impl<'a> RowLabels<'a> {
         }
     }
 
-    /// Leaves in `own` what must be laid over the target's labels to give the builder's.
-    fn subtract_target(&mut self) {
-        self.own.clear();
-        let full = self.builder.iter();
-        let differing = full.filter(|(name, value)| self.target.get(name) != Some(value));
-        self.own
-            .extend(differing.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        for (name, _) in self.target.iter() {
-            if !self.builder.contains(name) {
-                self.own.push((name.to_owned(), String::new()));
+    /// Appends what must be laid over the target's labels to give the builder's.
+    fn subtract_target(&self, out: &mut Vec<u8>) {
+        let mut target = self.target.iter().peekable();
+        for (name, value) in self.builder.iter() {
+            while let Some((gone, _)) = target.next_if(|(own, _)| *own < name) {
+                encode_label(out, gone, "");
+            }
+            let of_target = target.next_if(|(own, _)| *own == name);
+            if of_target.is_none_or(|(_, own)| own != value) {
+                encode_label(out, name, value);
             }
         }
-        self.own.sort();
+        for (gone, _) in target {
+            encode_label(out, gone, "");
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The core of one target: what becomes of each scrape, and the staleness markers.
 //!
-//! A success yields one block with the page and the report series, and a second one with markers
-//! if series vanished. A failure yields the report series alone and markers for all that the last
-//! success had. Markers are given once. No I/O, no clock.
+//! A success yields one block with the page, the report series, and markers for the series that
+//! vanished; markers of series that the page still shows are a second block, because a block has a
+//! series once. A failure yields the report series alone and markers for all that the last success
+//! had. Markers are given once. No I/O, no clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,9 +291,9 @@ impl TargetLoop {
             times,
             exemplars,
         } = page.filled;
-        let mut markers = ChunkBuilder::default();
+        let (mut gone, mut markers) = (ChunkBuilder::default(), ChunkBuilder::default());
         if let Some(change) = page.change {
-            self.adopt(change, &mut markers);
+            self.adopt(change, &mut gone);
         }
         if let Some(links) = &self.starts {
             side.starts = links.starts(&starts, &values);
@@ -307,13 +308,21 @@ impl TargetLoop {
         report.push_values(self.config.extra_scrape_metrics, &mut values);
         let before = before.filter(|_| self.config.start_zeros);
         let zeros = before.and_then(|before| zeros(before, at, &values, &side));
-        let list = || Arc::clone(&self.list);
-        let zeros = zeros.map(|(values, side)| block(at, list(), values, side));
+        let zeros = zeros.map(|(values, side)| block(at, Arc::clone(&self.list), values, side));
         let mut blocks = Vec::from_iter(zeros);
         if !self.config.start_timestamps {
             side.starts = Vec::new();
         }
-        blocks.push(block(at, list(), values, side));
+        let mut list = Arc::clone(&self.list);
+        if !gone.is_empty() {
+            // Not a block of their own: it would stand between this page and the next one, which
+            // the log stores as the difference from the block before.
+            values.resize(values.len() + gone.len(), STALE);
+            let chunks = list.chunks().iter().map(Arc::clone);
+            let chunks = chunks.chain([Arc::new(gone.finish(None))]).collect();
+            list = Arc::new(SeriesList::new(Arc::clone(&self.identity), chunks));
+        }
+        blocks.push(block(at, list, values, side));
         self.alive = true;
         self.shared.offender.note(self.list.len());
         if !markers.is_empty() {

@@ -7,6 +7,8 @@
 mod agent;
 #[path = "../../benches/side_by_side/basics.rs"]
 mod basics;
+#[path = "../../benches/support/churn.rs"]
+mod churn;
 #[path = "../../benches/side_by_side/figures.rs"]
 mod figures;
 #[path = "../../benches/side_by_side/fleet/mod.rs"]

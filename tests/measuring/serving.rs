@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use crate::churn::replaced;
 use crate::fleet::Fleet;
-use crate::fleet::bodies::{Bodies, prefixed, replaced, widen};
+use crate::fleet::bodies::{Bodies, prefixed, widen};
 use crate::pages::{recorded, there_and_back};
 use crate::scenario::Scenario;
 

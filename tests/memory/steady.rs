@@ -1,6 +1,6 @@
 //! Calls of the allocator while nothing changes but values: a scrape that shows the series of the
 //! one before must cost none per sample and none per series, on none of the three paths. Pages of
-//! 100 and of 10,000 series are compared.
+//! 100 and of 10,000 series are compared. New series are paid for by families, and by nobody else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +81,43 @@ fn a_repeated_scrape_allocates_nothing_per_series() {
     println!("page: {few:?} calls for {FEW} series, {many:?} for {MANY}");
     // The values, which are cut to their size, and the list of blocks.
     assert_eq!((few, many), (vec![3; COUNTED], vec![3; COUNTED]));
+}
+
+#[test]
+fn a_first_scrape_allocates_by_families() {
+    for series in [FEW, MANY] {
+        let page = page(series, 0);
+        let config = job("");
+        let (outcome, taken) = measure(|| Target::new(1, &config).scrape(&page));
+        assert_eq!(outcome.counts.series_added, series);
+        println!("first page: {} calls for {series} series", taken.calls);
+        // A family, its texts, two chunks and what is in them; buffers and tables that grow.
+        assert!(
+            taken.calls <= 6 * (series / 2) + 160,
+            "{} calls",
+            taken.calls
+        );
+    }
+}
+
+/// Calls for a page in whose middle a series is another one than before.
+fn churned_calls(series: usize) -> usize {
+    let mut target = Target::new(1, &job(""));
+    let old = page(series, 0);
+    target.scrape(&old);
+    let family = format!("memory_metric_{}_total{{device=\"a\"}}", series / 4);
+    let new = old.replace(&family, &family.replace("\"a\"", "\"c\""));
+    let (outcome, taken) = measure(|| target.scrape(&new));
+    assert_eq!(outcome.counts.series_added, 1);
+    taken.calls
+}
+
+#[test]
+fn a_new_series_allocates_nothing_for_the_others() {
+    let (few, many) = (churned_calls(FEW), churned_calls(MANY));
+    println!("churned page: {few} calls for {FEW} series, {many} for {MANY}");
+    // Buffers for the rows behind it double until these fit.
+    assert!(many <= few + 10, "{few} calls for {FEW}, {many} for {MANY}");
 }
 
 /// Calls for pages of OpenMetrics whose counters all have an exemplar, which stays, and a start

@@ -2,15 +2,12 @@
 //! with names of their own or with series that are replaced.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::churn::{GENERATIONS, labelled, replaced};
 use crate::pages::{recorded, there_and_back};
 use crate::scenario::{Scenario, Shape};
-
-/// How often a replaced series differs from all before it; then its first form comes back.
-const GENERATIONS: usize = 3;
 
 /// The answers of a fleet.
 pub(crate) struct Bodies {
@@ -123,19 +120,6 @@ pub(crate) fn widen(page: &str, series: usize) -> String {
     out
 }
 
-/// Writes a row with one more label; with number zero, as it is.
-fn labelled(out: &mut String, row: &str, label: &str, number: usize) {
-    if number == 0 {
-        out.push_str(row);
-    } else if let Some((name, rest)) = row.split_once('{') {
-        *out += &format!("{name}{{{label}=\"{number}\",{rest}");
-    } else {
-        let (name, value) = row.split_once(' ').expect("a name and a value");
-        *out += &format!("{name}{{{label}=\"{number}\"}} {value}");
-    }
-    out.push('\n');
-}
-
 /// The page with another beginning of all metric names.
 pub(crate) fn prefixed(page: &str, prefix: &str) -> String {
     if prefix.is_empty() {
@@ -149,27 +133,4 @@ pub(crate) fn prefixed(page: &str, prefix: &str) -> String {
         format!("{keyword}{prefix}{rest}\n")
     };
     page.lines().map(line).collect()
-}
-
-/// The page in which one of `parts` series is another one than at the step before.
-pub(crate) fn replaced(page: &str, parts: usize, step: usize) -> String {
-    let mut out = String::new();
-    for line in page.lines() {
-        if line.starts_with('#') {
-            out.push_str(line);
-            out.push('\n');
-            continue;
-        }
-        let key = line.rsplit_once(' ').map_or(line, |(key, _)| key);
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let own = (hasher.finish() % parts as u64) as usize;
-        labelled(
-            &mut out,
-            line,
-            "generation",
-            (step + own) / parts % GENERATIONS,
-        );
-    }
-    out
 }

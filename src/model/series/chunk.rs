@@ -117,6 +117,11 @@ impl SeriesChunk {
         (0..self.len()).map(move |index| parts.encoded(index))
     }
 
+    /// The labels of all series, each at least once, in no order that means something.
+    pub fn distinct_labels(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts().dictionary.all()
+    }
+
     /// All that the series say, for hashing.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -281,6 +286,9 @@ mod tests {
                 let own = chunk.own_labels(index);
                 prop_assert!(own.eq(labels.iter().map(|(name, value)| (&**name, &**value))));
                 copy.push_encoded(encoded);
+                for label in encoded.labels() {
+                    prop_assert!(chunk.distinct_labels().any(|own| own == label));
+                }
             }
             prop_assert_eq!(copy.finish(None), chunk);
         }

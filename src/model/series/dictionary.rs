@@ -14,6 +14,17 @@ pub(super) struct Dictionary<'a> {
 }
 
 impl<'a> Dictionary<'a> {
+    /// The labels in the order of their numbers.
+    pub(super) fn all(self) -> impl Iterator<Item = &'a [u8]> {
+        let numbers = 0..self.ends.len() / self.end_width.max(1);
+        numbers.map(move |number| {
+            let range = range(self.ends, number, self.end_width);
+            range
+                .and_then(|range| self.labels.get(range))
+                .unwrap_or_default()
+        })
+    }
+
     /// Takes the next number off `numbers`; the label of that number, nothing if there is none.
     #[inline]
     pub(super) fn take(&self, numbers: &mut &'a [u8]) -> &'a [u8] {
@@ -72,6 +83,10 @@ pub(super) fn width(largest: usize) -> usize {
 
 /// Appends numbers in so many bytes each, which they need no more than.
 pub(super) fn put(out: &mut Vec<u8>, numbers: &[u32], width: usize) {
+    if width == 1 {
+        out.extend(numbers.iter().map(|number| *number as u8));
+        return;
+    }
     for number in numbers {
         out.extend_from_slice(&number.to_le_bytes()[..width]);
     }

@@ -46,10 +46,16 @@ impl<'a> Encoded<'a> {
     /// Its labels, one by one. Bytes that hold none are the last.
     pub fn labels(mut self) -> impl Iterator<Item = &'a [u8]> {
         std::iter::from_fn(move || {
-            let piece = self.piece();
-            let end = text_end(piece, 0).and_then(|name| text_end(piece, name));
-            let (label, rest) = piece.split_at(end.unwrap_or(piece.len()));
-            *piece = rest;
+            let label = if self.piece.is_empty() {
+                // What has a number of its own is one label.
+                self.dictionary.take(&mut self.numbers)
+            } else {
+                let piece = self.piece;
+                let end = text_end(piece, 0).and_then(|name| text_end(piece, name));
+                let (label, rest) = piece.split_at(end.unwrap_or(piece.len()));
+                self.piece = rest;
+                label
+            };
             (!label.is_empty()).then_some(label)
         })
     }
@@ -89,8 +95,14 @@ impl PartialEq for Encoded<'_> {
 impl Eq for Encoded<'_> {}
 
 /// Where the name or value that begins at `at` ends.
+#[inline]
 fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let (length, used) = varint::read(&bytes[at..])?;
+    let rest = &bytes[at..];
+    let (length, used) = match rest.first() {
+        // Nearly all names and values are that short.
+        Some(byte) if *byte < 0x80 => (u64::from(*byte), 1),
+        _ => varint::read(rest)?,
+    };
     let end = at
         .checked_add(used)?
         .checked_add(usize::try_from(length).ok()?)?;

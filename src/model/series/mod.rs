@@ -31,16 +31,22 @@ pub struct TargetIdentity {
     pub labels: Labels,
 }
 
+/// Appends a label in the format of [`Encoded`].
+#[inline]
+pub fn encode_label(out: &mut Vec<u8>, name: &str, value: &str) {
+    varint::write(out, name.len() as u64);
+    out.extend_from_slice(name.as_bytes());
+    varint::write(out, value.len() as u64);
+    out.extend_from_slice(value.as_bytes());
+}
+
 /// Appends labels, given sorted by name, in the format of [`Encoded`].
 pub fn encode_labels<'a>(
     out: &mut Vec<u8>,
     own_labels: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) {
     for (name, value) in own_labels {
-        varint::write(out, name.len() as u64);
-        out.extend_from_slice(name.as_bytes());
-        varint::write(out, value.len() as u64);
-        out.extend_from_slice(value.as_bytes());
+        encode_label(out, name, value);
     }
 }
 

@@ -6,21 +6,61 @@ use crate::exposition::line::{Item, LineParser, unescape_help, unescape_name};
 use crate::exposition::protocol::Format;
 use crate::model::metadata::{Family, MetricType};
 
-/// What a row's metric name may have behind the family's name.
-const SUFFIXES: [&str; 8] = [
-    "", "_total", "_created", "_bucket", "_sum", "_count", "_info", "_gcount",
-];
+/// Whether a row's metric name may have that behind the family's name.
+fn is_suffix(text: &[u8]) -> bool {
+    matches!(
+        text,
+        b"" | b"_total"
+            | b"_created"
+            | b"_bucket"
+            | b"_sum"
+            | b"_count"
+            | b"_info"
+            | b"_gcount"
+            | b"_gsum"
+    )
+}
 
-/// Follows the comment lines of a page.
+/// What comment lines have said of a family so far.
+#[derive(Debug, Default)]
+struct Draft {
+    name: String,
+    help: String,
+    unit: String,
+    kind: MetricType,
+}
+
+impl Draft {
+    /// Begins with what is known of the family of that name.
+    fn begin(&mut self, name: &str, known: Option<&Family>) {
+        let known = known.filter(|family| family.name() == name);
+        self.kind = known.map(Family::kind).unwrap_or_default();
+        for (text, own) in [
+            (&mut self.name, name),
+            (&mut self.help, known.map(Family::help).unwrap_or_default()),
+            (&mut self.unit, known.map(Family::unit).unwrap_or_default()),
+        ] {
+            text.clear();
+            text.push_str(own);
+        }
+    }
+}
+
+/// Follows the comment lines of a page. A family is made when a row asks for it, from all that was
+/// said of it until then.
 #[derive(Debug, Default)]
 pub struct FamilyReader {
     current: Option<Arc<Family>>,
+    draft: Draft,
+    /// The draft says more than `current`.
+    drafted: bool,
 }
 
 impl FamilyReader {
     /// Goes on from a chunk of that family.
     pub fn resume(&mut self, family: Option<&Arc<Family>>) {
         self.current = family.map(Arc::clone);
+        self.drafted = false;
     }
 
     /// Reads comment lines that the parser has accepted before.
@@ -29,37 +69,45 @@ impl FamilyReader {
         let mut rest = prelude;
         while let Ok(Some((item, used))) = parser.step(rest, true) {
             match item {
-                Item::Type { name, kind } => self.family(&unescape_name(name)).set_kind(kind),
+                Item::Type { name, kind } => self.draft(name).kind = kind,
                 Item::Help { name, text } => {
                     let help = unescape_help(text, format);
-                    self.family(&unescape_name(name)).set_help(&help);
+                    help.as_ref().clone_into(&mut self.draft(name).help);
                 }
-                Item::Unit { name, unit } => self.family(&unescape_name(name)).set_unit(unit),
+                Item::Unit { name, unit } => unit.clone_into(&mut self.draft(name).unit),
                 _ => {}
             }
             rest = &rest[used..];
         }
     }
 
-    fn family(&mut self, name: &str) -> &mut Family {
-        let same = self
-            .current
-            .as_ref()
-            .is_some_and(|family| family.name() == name);
-        if !same {
-            self.current = Some(Arc::new(Family::new(name, MetricType::Unknown, "", "")));
+    /// The draft of the family with that name, as it is written.
+    fn draft(&mut self, name: &str) -> &mut Draft {
+        let name = unescape_name(name);
+        if !self.drafted || self.draft.name != *name {
+            let current = self.current.take().filter(|_| !self.drafted);
+            self.draft.begin(&name, current.as_deref());
+            self.drafted = true;
         }
-        Arc::make_mut(self.current.get_or_insert_default())
+        &mut self.draft
     }
 
     /// The family of a row with that series text, if the comments before it named one.
     #[must_use]
-    pub fn of_row(&self, key: &[u8]) -> Option<&Arc<Family>> {
+    pub fn of_row(&mut self, key: &[u8]) -> Option<&Arc<Family>> {
+        if self.drafted {
+            let Draft {
+                name,
+                help,
+                unit,
+                kind,
+            } = &self.draft;
+            self.current = Some(Arc::new(Family::new(name, *kind, help, unit)));
+            self.drafted = false;
+        }
         let family = self.current.as_ref()?;
-        let text = metric_text(key);
-        let rest = text.strip_prefix(family.name().as_bytes())?;
-        let known = SUFFIXES.iter().any(|suffix| suffix.as_bytes() == rest) || rest == b"_gsum";
-        known.then_some(family)
+        let rest = metric_text(key).strip_prefix(family.name().as_bytes())?;
+        is_suffix(rest).then_some(family)
     }
 }
 

@@ -14,4 +14,5 @@ pub mod rebuild;
 pub mod row;
 pub mod scan;
 pub mod seek;
+mod seen;
 pub mod walk;

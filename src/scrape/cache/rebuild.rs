@@ -8,19 +8,21 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashSet;
 
 use super::chunk::{KeyChunk, KeyChunkBuilder, RowKind};
 use super::entry::Entry;
 use super::family::FamilyReader;
 use super::interner::Interner;
 use super::seek::Seeker;
+use super::seen::Seen;
 use super::walk::RowAt;
 use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::metadata::{Family, MetricType};
-use crate::model::series::{ChunkBuilder, Encoded, encode_labels};
+use crate::model::series::{ChunkBuilder, Encoded};
 use crate::scrape::row_labels::{RowError, RowLabels};
+
+pub use super::seen::own_hash;
 
 /// A page's new shape.
 #[derive(Debug)]
@@ -29,7 +31,8 @@ pub struct Rebuilt {
     pub chunks: Vec<Arc<KeyChunk>>,
     /// What becomes of each entry.
     pub kinds: Vec<RowKind>,
-    /// Hash of each entry's own labels; zero for those without a slot.
+    /// Hash of each entry's own labels; zero for those without a slot, and for old rows whose
+    /// chunk stands, where nobody asked.
     pub hashes: Vec<u64>,
     /// Own labels, encoded, and their hash, of the series that the last page had and this one
     /// has not.
@@ -60,16 +63,6 @@ pub struct Source<'a> {
     pub split: RowAt,
 }
 
-/// Hash of encoded own labels: equal exactly for the series of one target that are the same.
-#[must_use]
-pub fn own_hash(encoded: Encoded<'_>) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    for label in encoded.labels() {
-        hasher.write(label);
-    }
-    hasher.finish()
-}
-
 fn hash_of(text: &[u8]) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(text);
@@ -86,7 +79,7 @@ pub fn rebuild(
     labels: &mut RowLabels<'_>,
     interner: &Interner,
 ) -> Result<Rebuilt, BadRow> {
-    let mut composer = Composer::new(source, labels, interner);
+    let mut composer = Composer::new(source, labels, interner, entries.len());
     composer.keep_prefix();
     let mut index = 0;
     while index < entries.len() {
@@ -121,7 +114,7 @@ struct Composer<'a, 'l> {
     series: ChunkBuilder,
     family: Option<Arc<Family>>,
     reader: FamilyReader,
-    seen: HashSet<u64, FixedState>,
+    seen: Seen<'a>,
     kinds: Vec<RowKind>,
     hashes: Vec<u64>,
     scratch: Vec<u8>,
@@ -133,6 +126,7 @@ impl<'a, 'l> Composer<'a, 'l> {
         source: &'a Source<'a>,
         labels: &'a mut RowLabels<'l>,
         interner: &'a Interner,
+        entries: usize,
     ) -> Composer<'a, 'l> {
         Composer {
             source,
@@ -143,9 +137,9 @@ impl<'a, 'l> Composer<'a, 'l> {
             series: ChunkBuilder::default(),
             family: None,
             reader: FamilyReader::default(),
-            seen: HashSet::with_hasher(FixedState::default()),
-            kinds: Vec::new(),
-            hashes: Vec::new(),
+            seen: Seen::new(source.old, source.split.chunk, entries),
+            kinds: Vec::with_capacity(entries),
+            hashes: Vec::with_capacity(entries),
             scratch: Vec::new(),
             seeker: Seeker::default(),
         }
@@ -154,16 +148,16 @@ impl<'a, 'l> Composer<'a, 'l> {
     /// Rows before the split stand as they were; their samples have been taken already.
     fn keep_prefix(&mut self) {
         let (old, split) = (self.source.old, self.source.split);
-        for chunk in &old[..split.chunk] {
-            self.seen.extend(chunk.series().all_encoded().map(own_hash));
-            self.out.push(Arc::clone(chunk));
-        }
+        self.out.extend(old[..split.chunk].iter().map(Arc::clone));
         if split.chunk > 0 {
             self.reader.resume(old[split.chunk - 1].series().family());
         }
         let Some(partial) = old.get(split.chunk) else {
             return;
         };
+        if split.row > 0 {
+            self.seen.look_at(split.chunk);
+        }
         let mut key = Vec::new();
         for (row, slot) in partial.rows().zip(partial.slots()).take(split.row) {
             row.put_key(&mut key);
@@ -196,25 +190,12 @@ impl<'a, 'l> Composer<'a, 'l> {
         if !whole {
             return 0;
         }
-        let mut hashes = Vec::with_capacity(rows);
-        for (kind, slot) in chunk.kinds().zip(chunk.slots()) {
-            let hash = slot.map_or(0, |slot| own_hash(chunk.series().encoded(slot)));
-            let repeated = self.seen.contains(&hash) || hashes.contains(&hash);
-            let expected = match kind {
-                RowKind::Dropped | RowKind::Start => true,
-                RowKind::Kept => !repeated,
-                RowKind::Duplicate => repeated,
-            };
-            if !expected {
-                return 0;
-            }
-            hashes.push(hash);
+        if !self.seen.keep(number) {
+            return 0;
         }
         self.flush();
         self.kinds.extend(chunk.kinds());
-        self.seen
-            .extend(hashes.iter().copied().filter(|hash| *hash != 0));
-        self.hashes.append(&mut hashes);
+        self.hashes.resize(self.kinds.len(), 0);
         self.reader.resume(chunk.series().family());
         self.out.push(Arc::clone(chunk));
         rows
@@ -226,6 +207,7 @@ impl<'a, 'l> Composer<'a, 'l> {
         let (mut prelude, mut key) = (&[][..], &source.page[entry.key.clone()]);
         let mut slotless = None;
         if let Some(old) = entry.old {
+            self.seen.look_at(old.chunk);
             slotless = Some(RowKind::Dropped);
             self.scratch.clear();
             if let Some(found) = seeker.seek(source.old, old) {
@@ -255,13 +237,10 @@ impl<'a, 'l> Composer<'a, 'l> {
         if self.labels.is_start(key, type_before) {
             return Ok(Some(RowKind::Start));
         }
-        let Some(own) = self.labels.own(key, type_before)? else {
+        if !self.labels.own(key, type_before, &mut self.scratch)? {
             return Ok(Some(RowKind::Dropped));
-        };
-        let pairs = own
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        encode_labels(&mut self.scratch, pairs);
+        }
+        self.seen.expect_new(Encoded::new(&self.scratch));
         Ok(None)
     }
 
@@ -292,10 +271,10 @@ impl<'a, 'l> Composer<'a, 'l> {
         if !prelude.is_empty() {
             self.reader.read(prelude, self.source.format);
         }
-        let family = self.reader.of_row(key).map(Arc::clone);
-        if family != self.family || self.cut_due(key) {
+        let moved = self.reader.of_row(key) != self.family.as_ref();
+        if moved || self.cut_due(key) {
             self.flush();
-            self.family = family;
+            self.family = self.reader.of_row(key).map(Arc::clone);
         }
     }
 
@@ -326,29 +305,34 @@ impl<'a, 'l> Composer<'a, 'l> {
         }
     }
 
+    /// The series of old rows that no entry shows.
     fn vanished(&self, entries: &[Entry]) -> Vec<(u64, Box<[u8]>)> {
-        let found: HashSet<(usize, usize), FixedState> = entries
-            .iter()
-            .filter_map(|entry| entry.old.map(|old| (old.chunk, old.row)))
-            .collect();
+        let (old, split) = (self.source.old, self.source.split);
+        let mut firsts = Vec::with_capacity(old.len());
+        let mut rows = 0;
+        for chunk in old {
+            firsts.push(rows);
+            rows += chunk.len();
+        }
+        let mut found = vec![false; rows];
+        for at in entries.iter().filter_map(|entry| entry.old) {
+            found[firsts[at.chunk] + at.row] = true;
+        }
         let mut vanished = Vec::new();
-        for (number, chunk) in self
-            .source
-            .old
-            .iter()
-            .enumerate()
-            .skip(self.source.split.chunk)
-        {
+        for (number, chunk) in old.iter().enumerate().skip(split.chunk) {
+            if self.seen.stands(number) {
+                continue;
+            }
             let rows = chunk.kinds().zip(chunk.slots());
             for (row, (kind, slot)) in rows.enumerate() {
                 let at = RowAt { chunk: number, row };
                 let Some(slot) = slot else { continue };
-                if at < self.source.split || found.contains(&(number, row)) {
+                if at < split || found[firsts[number] + row] {
                     continue;
                 }
                 let encoded = chunk.series().encoded(slot);
                 let hash = own_hash(encoded);
-                if kind == RowKind::Kept && !self.seen.contains(&hash) {
+                if kind == RowKind::Kept && !self.seen.has(hash) {
                     vanished.push((hash, encoded.to_box()));
                 }
             }

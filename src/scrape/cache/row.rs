@@ -183,8 +183,25 @@ fn number(length: usize) -> [u8; 4] {
 
 /// Number of bytes with which both begin, as far as a head can say and it is worth it.
 fn common(one: &[u8], two: &[u8]) -> u8 {
-    let both = one.iter().zip(two).take(usize::from(u8::MAX));
-    let same = both.take_while(|(one, two)| one == two).count();
+    const STEP: usize = 8;
+    let bound = one.len().min(two.len()).min(usize::from(u8::MAX));
+    let mut same = 0;
+    while let (Some(left), Some(right)) = (
+        one[same..bound].first_chunk::<STEP>(),
+        two[same..bound].first_chunk::<STEP>(),
+    ) {
+        let differing = u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right);
+        if differing != 0 {
+            same += differing.trailing_zeros() as usize / STEP;
+            return worthwhile(same);
+        }
+        same += STEP;
+    }
+    let rest = one[same..bound].iter().zip(&two[same..bound]);
+    worthwhile(same + rest.take_while(|(one, two)| one == two).count())
+}
+
+fn worthwhile(same: usize) -> u8 {
     let same = u8::try_from(same).unwrap_or(u8::MAX);
     if same < SHARED_MIN { 0 } else { same }
 }

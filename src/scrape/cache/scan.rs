@@ -17,6 +17,9 @@ use crate::exposition::error::ParseError;
 use crate::exposition::line::{Item, LineParser, Row, Tail};
 use crate::model::metadata::MetricType;
 
+/// Bytes of a row with its share of comment lines, on pages of exporters.
+const ROW_BYTES: usize = 128;
+
 /// Reads the page from where the fast walk ended.
 ///
 /// # Errors
@@ -33,6 +36,7 @@ pub fn scan(
         chunks,
         at: from,
         prelude_start: from.used,
+        replacing: false,
         index: None,
     };
     loop {
@@ -44,6 +48,9 @@ pub fn scan(
         };
         scan.at.used += length;
         if let Item::Row(row) = item {
+            if entries.is_empty() {
+                entries.reserve(scan.rows_left());
+            }
             let entry = scan.entry(&row, parser.kind());
             entries.push(entry);
             scan.prelude_start = scan.at.used;
@@ -56,6 +63,8 @@ struct Scan<'a> {
     chunks: &'a [Arc<KeyChunk>],
     at: WalkEnd,
     prelude_start: usize,
+    /// The row before was a new one: it may stand in the place of an old one that is gone.
+    replacing: bool,
     index: Option<Index>,
 }
 
@@ -70,8 +79,24 @@ impl Scan<'_> {
             page: self.page,
             entries,
         };
-        self.at = walk(parser, self.page, self.at, self.chunks, &mut collect);
+        let from = self.at;
+        self.at = walk(parser, self.page, from, self.chunks, &mut collect);
+        if self.replacing && self.at.used == from.used {
+            let next = from.next.next(self.chunks);
+            let behind = WalkEnd { next, ..from };
+            let end = walk(parser, self.page, behind, self.chunks, &mut collect);
+            if end.used > from.used {
+                self.at = end;
+            }
+        }
         self.prelude_start = self.at.used;
+    }
+
+    /// Rows that the page has from here on, by the last page or by how long a row usually is.
+    fn rows_left(&self) -> usize {
+        let chunks = self.chunks.iter().skip(self.at.next.chunk);
+        let known: usize = chunks.map(|chunk| chunk.len()).sum();
+        known.max((self.page.len() - self.at.used) / ROW_BYTES)
     }
 
     fn entry(&mut self, row: &Row<'_>, type_before: MetricType) -> Entry {
@@ -85,6 +110,7 @@ impl Scan<'_> {
         if let Some(old) = old {
             self.at.next = old.next(chunks);
         }
+        self.replacing = old.is_none();
         let known = old.and_then(|old| chunks[old.chunk].row(old.row));
         let same_prelude =
             known.is_some_and(|known| *known.prelude() == self.page[prelude.clone()]);

@@ -1,10 +1,5 @@
 //! Blocks and staleness markers of one target (the rules of Prometheus's scrape loop).
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
-use proptest::prelude::*;
-
 use super::*;
 use crate::exposition::protocol::Format;
 use crate::model::labels::Labels;
@@ -22,6 +17,7 @@ mod dialects;
 mod exemplars;
 mod histograms;
 mod memory;
+mod random_pages;
 mod starts;
 
 fn shared() -> Shared {
@@ -420,80 +416,4 @@ fn times_grow_even_when_the_clock_does_not() {
         Duration::ZERO,
     );
     assert!(two.blocks[0].offset_ms > one.blocks[0].offset_ms);
-}
-
-/// Rows of random pages: few enough names that series come back, move, repeat and vanish.
-fn pages() -> impl Strategy<Value = Vec<Vec<(u8, u8, u16)>>> {
-    let row = (0u8..6, 0u8..40, 0u16..500);
-    let page = prop::collection::vec(row, 0..60);
-    // Most pages are a small change of the one before.
-    let edits = prop::collection::vec((0usize..60, 0u8..6, 0u8..40, 0u16..500), 0..4);
-    (page, prop::collection::vec((edits, 0usize..4), 1..8)).prop_map(|(first, rest)| {
-        let mut pages = vec![first];
-        for (edits, removals) in rest {
-            let mut page = pages.last().cloned().unwrap_or_default();
-            for _ in 0..removals.min(page.len()) {
-                page.remove(page.len() / 2);
-            }
-            for (at, family, label, value) in edits {
-                page.insert(at.min(page.len()), (family, label, value));
-            }
-            pages.push(page);
-        }
-        pages
-    })
-}
-
-fn text(page: &[(u8, u8, u16)]) -> String {
-    let mut text = String::new();
-    let mut last = None;
-    for (family, label, value) in page {
-        if last != Some(family) {
-            text.push_str(&format!("# TYPE f{family} gauge\n"));
-            last = Some(family);
-        }
-        text.push_str(&format!("f{family}{{l=\"{label}\"}} {value}\n"));
-    }
-    text
-}
-
-proptest! {
-    #[test]
-    fn blocks_hold_what_the_pages_say_and_markers_what_vanished(pages in pages()) {
-        let mut harness = Harness::new(|_| {});
-        let mut before: BTreeMap<(u8, u8), u16> = BTreeMap::new();
-        for page in pages {
-            let mut now = BTreeMap::new();
-            let mut repeated = 0;
-            for (family, label, value) in &page {
-                match now.entry((*family, *label)) {
-                    Entry::Vacant(free) => {
-                        free.insert(*value);
-                    }
-                    Entry::Occupied(_) => repeated += 1,
-                }
-            }
-            let outcome = harness.outcome(&text(&page));
-            prop_assert_eq!(outcome.counts.duplicate, repeated);
-            let line = |(family, label): &(u8, u8), value: &str| {
-                format!("{{__name__=\"f{family}\", l=\"{label}\"}} {value}")
-            };
-            let mut expected: Vec<String> =
-                now.iter().map(|(key, value)| line(key, &value.to_string())).collect();
-            let gone = before.keys().filter(|key| !now.contains_key(*key));
-            expected.extend(gone.map(|key| line(key, "stale")));
-            expected.push(up(1));
-            expected.sort();
-            prop_assert_eq!(lines(&outcome.blocks), expected);
-            for (chunk, index) in outcome.blocks[0].series.iter() {
-                let name = chunk.own_labels(index).find(|(name, _)| *name == "__name__");
-                let family = chunk.family().map(|family| family.name());
-                // The synthetic series are one family.
-                if let Some(family) = family.filter(|family| *family != "scrape") {
-                    prop_assert_eq!(name.map(|(_, value)| value), Some(family));
-                }
-            }
-            before = now;
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! The same content in text and in protobuf gives the same samples.
 
+use proptest::prelude::*;
+
 use super::histograms::{CUSTOM, histograms};
 use super::*;
 use crate::exposition::proto_messages::{self as pb, MetricFamily, family};
