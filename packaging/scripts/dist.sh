@@ -49,11 +49,28 @@ pack() {
 # packages TARGET: deb and rpm of a binary that was built.
 packages() {
     target=$1
-    tool cargo-deb 'makes the deb'
-    tool cargo-generate-rpm 'makes the rpm'
+    tool cargo-deb 3.8.0 'makes the deb'
+    tool cargo-generate-rpm 0.21.1 'makes the rpm'
     # Both look for the binary in the folder of builds.
     cargo deb --quiet --no-build --no-strip --target "$target" --output dist/
     cargo generate-rpm --target "$target" --output dist/ --source-date "$SOURCE_DATE_EPOCH"
+}
+
+# inside FILE: the crates of the program as CycloneDX lists them. Of a copy of the manifest without what
+# development alone uses: its crates would be listed, and so would those of features that it switches on.
+inside() {
+    tool cargo-cyclonedx 0.5.9 'lists what is inside'
+    scratch=$(mktemp -d)
+    mkdir "$scratch/src"
+    : >"$scratch/src/main.rs"
+    awk '/^\[/ { left_out = /^\[(dev-dependencies|\[bench\]\])/ } !left_out' Cargo.toml |
+        grep -v '^readme' >"$scratch/Cargo.toml"
+    cp Cargo.lock "$scratch"
+    cargo cyclonedx --quiet --manifest-path "$scratch/Cargo.toml" --format json --spec-version 1.5 \
+        --override-filename narthex.cdx --target x86_64-unknown-linux-musl --no-build-deps
+    # Without the folder of this build: it would differ from machine to machine.
+    sed "s|file://$scratch|file:///narthex|g" "$scratch/narthex.cdx.json" >"$1"
+    rm -r "$scratch"
 }
 
 [ $# -gt 0 ] || {
@@ -75,12 +92,7 @@ for target in "$@"; do
 done
 
 say 'what is inside'
-tool cargo-cyclonedx 'lists what is inside'
-cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx \
-    --target x86_64-unknown-linux-musl --no-build-deps
-# Without the folder of this build: it would differ from machine to machine.
-sed "s|file://$ROOT|file:///narthex|g" narthex.cdx.json >dist/narthex.cdx.json
-rm narthex.cdx.json
+inside dist/narthex.cdx.json
 
 cp packaging/install.sh dist/
 (cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS)
