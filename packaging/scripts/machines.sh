@@ -35,17 +35,18 @@ fetch_kernel() {
     leave_root
 }
 
-# memory_disk TARGET FILE: a file system with busybox, the program and what is to be done.
+# memory_disk TARGET MACHINE FILE: a file system with the busybox of the machine, the program and what is
+# to be done.
 memory_disk() {
     disk=$SCRATCH/disk-$1
     mkdir -p "$disk/bin" "$disk/etc/narthex"
-    cp "$KERNELS/$(deb_arch_of "$1").busybox" "$disk/bin/busybox"
+    cp "$KERNELS/$(deb_arch_of "$2").busybox" "$disk/bin/busybox"
     cp "dist/narthex-linux-$(arch_of "$1")" "$disk/bin/narthex"
     cp packaging/scripts/machine-init.sh "$disk/init"
     chmod 755 "$disk/init" "$disk/bin/busybox" "$disk/bin/narthex"
     echo '127.0.0.1 localhost' >"$disk/etc/hosts"
     configuration 9090 | sed s/:19201/:9201/ >"$disk/etc/narthex/narthex.yml"
-    (cd "$disk" && find . | cpio -o -H newc --quiet | gzip -1) >"$2"
+    (cd "$disk" && find . | cpio -o -H newc --quiet | gzip -1) >"$3"
     rm -r "$disk"
 }
 

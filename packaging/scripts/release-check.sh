@@ -126,7 +126,7 @@ step_machines() {
 # try_machine TARGET MACHINE
 try_machine() {
     say "$1 on a machine for $2"
-    memory_disk "$1" "$SCRATCH/disk"
+    memory_disk "$1" "$2" "$SCRATCH/disk"
     run_machine "$2" "$SCRATCH/disk" "$SCRATCH/machine.log" ||
         die "the machine did not end: $(tail "$SCRATCH/machine.log")"
     tr -d '\r' <"$SCRATCH/machine.log" | sed -n 's/.*found: /  /p'
@@ -294,8 +294,7 @@ step_supply() {
     ! grep -qF "$ROOT" dist/narthex.cdx.json || die 'the list of what is inside names a folder of this machine'
     # Both lists are of what is linked in, for every target, and of nothing else.
     for target in $TARGETS; do
-        cargo tree --locked --edges normal --target "$target" --prefix none --format '{p}' |
-            sed 's/ ([^)]*)//; s/ v/ /' | grep -v '^narthex ' | LC_ALL=C sort -u >"$SCRATCH/linked"
+        linked "$target" >"$SCRATCH/linked"
         python3 - <<'LIST' | LC_ALL=C sort -u | diff "$SCRATCH/linked" - ||
 import json
 for crate in json.load(open("dist/narthex.cdx.json"))["components"]:

@@ -78,6 +78,12 @@ small_build() {
         -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2
 }
 
+# linked TARGET: the crates that are in the program, as `name version`, sorted.
+linked() {
+    cargo tree --locked --edges normal --target "$1" --prefix none --format '{p}' |
+        sed 's/ ([^)]*)//g; s/ v/ /' | grep -v '^narthex ' | LC_ALL=C sort -u
+}
+
 # What --version says of the build. Without git, or with changes, there is no revision to name.
 build_environment() {
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
