@@ -317,13 +317,13 @@ step_clean() {
         make -C /root/narthex run >"$SCRATCH/run.log" 2>&1 &
     PIDS="$PIDS $!"
     tries=0
-    until grep -q '^narthex_build_info' "$SCRATCH/run.log"; do
+    until grep -q '^ *up{.*job="node".* 1 ' "$SCRATCH/run.log"; do
         kill -0 "$!" 2>/dev/null || die "make run ended: $(tail "$SCRATCH/run.log")"
         tries=$((tries + 1))
         [ "$tries" -le 3600 ] || die "no sample in an hour: $(tail "$SCRATCH/run.log")"
         sleep 1
     done
-    grep '^narthex_build_info' "$SCRATCH/run.log" | head -n 1
+    grep '^ *up{' "$SCRATCH/run.log" | head -n 1
 }
 
 # The deb under a real systemd, in a container without a network: readiness, status, reload, watchdog.

@@ -48,6 +48,7 @@ deb ${MIRROR:-http://deb.debian.org/debian} bookworm-updates main
 deb ${MIRROR_SECURITY:-http://deb.debian.org/debian-security} bookworm-security main
 LIST
     cp /etc/resolv.conf "$SCRATCH/root/etc/resolv.conf"
+    echo '127.0.0.1 localhost' >"$SCRATCH/root/etc/hosts"
     # Where a proxy opens TLS, its certificate is one of these.
     mkdir -p "$SCRATCH/root/usr/local/share/ca-certificates"
     find /usr/local/share/ca-certificates -name '*.crt' \
