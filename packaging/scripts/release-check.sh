@@ -346,10 +346,10 @@ step_boot() {
 
     say 'reload'
     main=$(shown MainPID)
-    sed -i 's/^global:/&\n  external_labels: {booted: "yes"}/' "$SCRATCH/root/etc/narthex/narthex.yml"
+    sed -i 's|external_labels: {}|external_labels: {booted: "yes"}|' "$SCRATCH/root/etc/narthex/narthex.yml"
     at systemctl reload narthex
     [ "$(shown ActiveState) $(shown MainPID)" = "active $main" ] || die 'a reload ended the service'
-    fetch /api/v1/status/config | grep -q booted || die 'a reload did not take the configuration'
+    wait_for 'the new configuration' serves booted
     echo 'scrape_configs: 1' >"$SCRATCH/root/etc/narthex/narthex.yml"
     at systemctl reload narthex || true
     [ "$(shown ActiveState) $(shown MainPID)" = "active $main" ] || die 'a wrong configuration ended it'
@@ -364,7 +364,7 @@ step_boot() {
     at systemctl daemon-reload
     at systemctl restart narthex
     main=$(shown MainPID)
-    at kill -STOP "$main"
+    at sh -c "kill -STOP $main"
     wait_for 'the watchdog' tells NRestarts '[1-9]'
     wait_for 'the restarted service' tells ActiveState '^active'
     [ "$(shown MainPID)" != "$main" ] || die 'the stopped process is still there'
@@ -384,6 +384,11 @@ shown() {
 
 tells() {
     shown "$1" | grep -q "$2"
+}
+
+# Whether a text is in the configuration in force.
+serves() {
+    fetch /api/v1/status/config | grep -q "$1"
 }
 
 # Over the network of the container, by the curl of this machine.
