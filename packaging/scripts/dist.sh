@@ -49,11 +49,36 @@ pack() {
 # packages TARGET: deb and rpm of a binary that was built.
 packages() {
     target=$1
-    tool cargo-deb 'makes the deb'
-    tool cargo-generate-rpm 'makes the rpm'
+    tool cargo-deb 3.8.0 'makes the deb'
+    tool cargo-generate-rpm 0.21.1 'makes the rpm'
     # Both look for the binary in the folder of builds.
     cargo deb --quiet --no-build --no-strip --target "$target" --output dist/
-    cargo generate-rpm --target "$target" --output dist/ --source-date "$SOURCE_DATE_EPOCH"
+    cargo generate-rpm --target "$target" --arch "$(rpm_arch_of "$target")" --output dist/ \
+        --source-date "$SOURCE_DATE_EPOCH"
+}
+
+# inside FILE: the crates of the program as CycloneDX lists them. The tool goes by what cargo might build;
+# what is only for development, or behind a feature that is off, is taken out.
+inside() {
+    tool cargo-cyclonedx 0.5.9 'lists what is inside'
+    need python3 python3 'takes crates of development out of the list of what is inside'
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx \
+        --target x86_64-unknown-linux-musl --no-build-deps
+    linked x86_64-unknown-linux-musl | python3 -c '
+import json, sys
+linked = set(sys.stdin.read().splitlines())
+listed = json.load(open("narthex.cdx.json"))
+crates = [c for c in listed["components"] if c["name"] + " " + c["version"] in linked]
+kept = {c["bom-ref"] for c in crates} | {listed["metadata"]["component"]["bom-ref"]}
+listed["components"] = crates
+listed["dependencies"] = [d for d in listed["dependencies"] if d["ref"] in kept]
+for own in listed["dependencies"]:
+    if "dependsOn" in own:
+        own["dependsOn"] = [ref for ref in own["dependsOn"] if ref in kept]
+json.dump(listed, sys.stdout, indent=2)' |
+        # Without the folder of this build: it would differ from machine to machine.
+        sed "s|file://$ROOT|file:///narthex|g" >"$1"
+    rm narthex.cdx.json
 }
 
 [ $# -gt 0 ] || {
@@ -75,12 +100,7 @@ for target in "$@"; do
 done
 
 say 'what is inside'
-tool cargo-cyclonedx 'lists what is inside'
-cargo cyclonedx --quiet --format json --spec-version 1.5 --override-filename narthex.cdx \
-    --target x86_64-unknown-linux-musl --no-build-deps
-# Without the folder of this build: it would differ from machine to machine.
-sed "s|file://$ROOT|file:///narthex|g" narthex.cdx.json >dist/narthex.cdx.json
-rm narthex.cdx.json
+inside dist/narthex.cdx.json
 
 cp packaging/install.sh dist/
 (cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS)

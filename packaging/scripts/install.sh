@@ -11,13 +11,13 @@ set -eu
 
 DESTDIR=${DESTDIR:-}
 PREFIX=${PREFIX:-/usr}
-BUILT=${CARGO_TARGET_DIR:-target}/release/narthex
-BINARY=${BINARY:-$BUILT}
+BINARY=${BINARY:-}
 
-if [ "$BINARY" = "$BUILT" ]; then
+if [ -z "$BINARY" ]; then
     need_toolchain
     say 'building'
     cargo build --release --quiet
+    BINARY=$(target_folder)/release/narthex
 fi
 
 run() {

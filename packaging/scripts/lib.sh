@@ -44,25 +44,22 @@ unguard_services() {
     [ -z "$GUARD" ] || as_root rm -f "$GUARD"
 }
 
-# install_packages WHY PACKAGE...: installs Debian packages; fails when that cannot be done.
-install_packages() {
+# install_packages WHY PACKAGE...: installs Debian packages; fails when that cannot be done. A shell of its
+# own, so that the caller's trap stays.
+install_packages() (
     why=$1
     shift
-    have apt-get || return 1
-    say "installing $* ($why)"
-    guard_services || return 1
+    have apt-get || exit 1
+    say "installing $* ($why)" >&2
+    guard_services || exit 1
     trap unguard_services EXIT
-    installed=0
-    if ! as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; then
-        as_root apt-get update -qq &&
-            as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get install -y -qq --no-install-recommends "$@" >/dev/null || installed=1
-    fi
-    unguard_services
-    trap - EXIT
-    return "$installed"
-}
+    trap 'exit 1' INT TERM
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 && exit
+    as_root apt-get update -qq >&2 &&
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+)
 
 # need COMMAND PACKAGE WHY: makes sure of a command, or ends with what to do.
 need() {
@@ -93,19 +90,37 @@ need_toolchain() {
 debian_rust() {
     dpkg -s cargo-web >/dev/null 2>&1 ||
         install_packages 'the Rust compiler' cargo-web rustc-web || return 1
+    # cargo fetches crates by TLS, and only recommends what that takes.
+    need_file /etc/ssl/certs/ca-certificates.crt ca-certificates 'cargo fetches crates by TLS'
     compiler=$(dpkg -L rustc-web | grep -m1 'bin/rustc$') || return 1
     PATH="$(dirname "$compiler"):$PATH"
-    have cargo
+    have cargo || return 1
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    found=$(rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] || {
+        printf 'error: rustc %s of this Debian is older than %s (bookworm-security has a newer one)\n' \
+            "$found" "$wanted" >&2
+        return 1
+    }
 }
 
-# tool NAME WHY: makes sure of a cargo command, installed into the folder of builds.
+# Where cargo puts what it builds here; CARGO_TARGET_DIR and its configuration may say otherwise.
+target_folder() {
+    cargo metadata --format-version 1 --no-deps --offline --locked |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# tool NAME VERSION WHY: makes sure of a cargo command, installed into the folder of builds. It is built
+# quickly, not well: it runs for seconds.
 tool() {
     PATH="$ROOT/target/tools/bin:$PATH"
     export PATH
     have "$1" || {
-        say "installing $1 ($2)"
+        say "installing $1 $2 ($3)"
         # Flags for the binary that is shipped are none for a tool.
-        env -u RUSTFLAGS cargo install --quiet --locked --root "$ROOT/target/tools" "$1" ||
-            die "$1 cannot be installed ($2): cargo install $1"
+        env -u RUSTFLAGS CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+            CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
+            cargo install --quiet --locked --root "$ROOT/target/tools" "$1@$2" ||
+            die "$1 cannot be installed ($3): cargo install $1@$2"
     }
 }

@@ -20,7 +20,7 @@ need curl curl 'sees whether a node_exporter answers already'
 
 say 'building (the first time takes some minutes)'
 cargo build --release --quiet
-NARTHEX=${CARGO_TARGET_DIR:-target}/release/narthex
+NARTHEX=$(target_folder)/release/narthex
 
 stop() {
     trap - EXIT INT TERM

@@ -1,17 +1,34 @@
 # shellcheck shell=sh
 # The targets that are shipped, and how each is built and run. Sourced after lib.sh.
 
-# TARGETS may name fewer. The best way first: rustup's compiler with its unwinding library for the target.
-# Where that cannot be had, Debian's compiler, with zig as C compiler and linker.
+# TARGETS may name fewer. This machine's own is linked by musl-gcc, with rustup's unwinding library for
+# musl; the others, and it too where that library cannot be had, by zig. As the standard library is built
+# too, rustup need not have it for a target. Without rustup, Debian's compiler does it.
 TARGETS=${TARGETS:-x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf}
 
-# The name of Debian and Docker for a target.
+# The name of Docker for a target.
 arch_of() {
     case $1 in
     x86_64-*) echo amd64 ;;
     aarch64-*) echo arm64 ;;
     armv7-*) echo arm ;;
     *) die "no such target: $1 (known: $TARGETS)" ;;
+    esac
+}
+
+# The name that Debian has for a target.
+deb_arch_of() {
+    case $1 in
+    armv7-*) echo armhf ;;
+    *) arch_of "$1" ;;
+    esac
+}
+
+# The name that rpm has for a target.
+rpm_arch_of() {
+    case $1 in
+    armv7-*) echo armv7hl ;;
+    *) echo "${1%%-*}" ;;
     esac
 }
 
@@ -69,6 +86,12 @@ small_build() {
         -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2
 }
 
+# linked TARGET: the crates that are in the program, as `name version`, sorted.
+linked() {
+    cargo tree --locked --edges normal --target "$1" --prefix none --format '{p}' |
+        sed 's/ ([^)]*)//g; s/ v/ /' | grep -v '^narthex ' | LC_ALL=C sort -u
+}
+
 # What --version says of the build. Without git, or with changes, there is no revision to name.
 build_environment() {
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
@@ -92,40 +115,38 @@ need_zig() {
     fi
 }
 
-# build_target TARGET FOLDER: the stripped binary, with FOLDER as the folder of builds; its path is
-# printed last.
+# build_target TARGET FOLDER [SOURCE]: the stripped binary, with FOLDER as the folder of builds; its path
+# is printed last. SOURCE may be a copy of this repository, which need not have its history.
 build_target() {
     target=$1
     folder=$2
+    source=${3:-$ROOT}
     build_environment "$target"
     # Fetched first: the folders of crates have to be there to be named.
     cargo fetch --quiet --locked --target "$target"
-    RUSTFLAGS=$(rust_flags "$ROOT" | tr '\n' ' ')
-    export RUSTFLAGS
-    if have rustup && rustup target add "$target" >/dev/null 2>&1 &&
-        rustup component add rust-src >/dev/null 2>&1; then
-        if [ "$target" = "$(uname -m)-unknown-linux-musl" ]; then
-            have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
-                die 'no musl-gcc: install musl-tools and try again'
-            say "building $target with rustup's compiler and musl-gcc" >&2
-            RUSTFLAGS="$RUSTFLAGS $(linker_flags | tr '\n' ' ')"
-            small_build build "$target" "$folder"
-        else
-            need_zig
-            say "building $target with rustup's compiler and zig" >&2
-            small_build zigbuild "$target" "$folder" "$ZIG:"
-        fi
-    else
-        need_zig
-        say "rustup has no $target here: building its library from source, with Debian's compiler" >&2
+    compiler=
+    if ! { have rustup && rustup component add rust-src >/dev/null 2>&1; }; then
         dpkg -s cargo-web rust-web-src >/dev/null 2>&1 ||
             install_packages 'the Rust compiler and the source of its library' \
                 rustc-web cargo-web rust-web-src ||
-            die "neither rustup's library for $target nor Debian's rust-web-src can be had"
-        debian=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')")
-        # An unwinding library comes from zig; rustc's own objects for musl are not there.
-        RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
-        small_build zigbuild "$target" "$folder" "$ZIG:$debian:"
+            die 'neither rustup with rust-src nor a recent rust-web-src of Debian can be had'
+        compiler=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')"):
+    fi
+    RUSTFLAGS=$(PATH="$compiler$PATH" rust_flags "$source" | tr '\n' ' ')
+    if [ -z "$compiler" ] && [ "$target" = "$(uname -m)-unknown-linux-musl" ] &&
+        rustup target add "$target" >/dev/null 2>&1; then
+        have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
+            die 'no musl-gcc: install musl-tools and try again'
+        say "building $target with musl-gcc" >&2
+        RUSTFLAGS="$RUSTFLAGS $(linker_flags | tr '\n' ' ')"
+        export RUSTFLAGS
+        (cd "$source" && small_build build "$target" "$folder")
+    else
+        need_zig
+        say "building $target with zig" >&2
+        # zig brings the C library, its start files and what unwinds.
+        export RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
+        (cd "$source" && small_build zigbuild "$target" "$folder" "$ZIG:$compiler")
     fi
     echo "$folder/$target/release/narthex"
 }

@@ -127,7 +127,8 @@ pub(super) fn version(build: &BuildInfo) -> String {
         text,
         "narthex, version {version} (branch: {branch}, revision: {revision})\n  \
          build user:       {}\n  build date:       {}\n  platform:         {}/{}\n  \
-         target:           {}\n  features:         {}\n",
+         target:           {}\n  features:         {}\n  \
+         licence:          {} (narthex --licenses shows all)\n",
         build.build_user,
         build.build_date,
         std::env::consts::OS,
@@ -138,6 +139,7 @@ pub(super) fn version(build: &BuildInfo) -> String {
         } else {
             "none"
         },
+        env!("CARGO_PKG_LICENSE"),
     );
     text
 }

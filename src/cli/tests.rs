@@ -207,6 +207,7 @@ fn the_version_has_the_shape_of_prometheus() {
         out.contains(&target) && out.contains("\n  features:         "),
         "{out}"
     );
+    assert!(out.ends_with("(narthex --licenses shows all)\n"), "{out}");
 }
 
 #[test]

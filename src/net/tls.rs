@@ -8,6 +8,7 @@
 //! exporters are set up.
 
 mod client_certificates;
+mod clock;
 mod files;
 mod names;
 pub mod server;
@@ -156,7 +157,7 @@ impl TlsSource {
             } else {
                 verify::web_pki(system_roots(), provider())?
             };
-        let builder = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_details(provider(), Arc::new(clock::HostTime))
             .with_protocol_versions(&versions(&self.config)?)
             .map_err(|error| TlsError::Verifier(error.to_string()))?
             .dangerous()

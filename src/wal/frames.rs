@@ -136,7 +136,7 @@ impl Frames {
         if offset >= self.window_at && offset + need as u64 <= have {
             return Ok(());
         }
-        let want = need.max(WINDOW_BYTES.min((end - offset) as usize));
+        let want = need.max(window_bytes(end - offset));
         self.window.clear();
         self.window.shrink_to(2 * WINDOW_BYTES);
         self.window.resize(want, 0);
@@ -152,7 +152,7 @@ impl Frames {
     fn resynchronise(&mut self, end: u64) -> io::Result<Step> {
         let mut from = self.offset + 1;
         while from + FRAME_EXTRA_BYTES as u64 <= end {
-            let need = WINDOW_BYTES.min((end - from) as usize);
+            let need = window_bytes(end - from);
             self.fill(from, need, end)?;
             if let Some(at) = frame::find(&self.at(from)[..need], self.number) {
                 self.offset = from + at as u64;
@@ -163,5 +163,25 @@ impl Frames {
         }
         self.offset = end;
         Ok(Step::Damage(None))
+    }
+}
+
+/// Bytes of a window when so many are left, which may be more than an address counts.
+const fn window_bytes(left: u64) -> usize {
+    if left < WINDOW_BYTES as u64 {
+        left as usize
+    } else {
+        WINDOW_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_no_smaller_for_what_an_address_cannot_count() {
+        assert_eq!(window_bytes(3), 3);
+        assert_eq!(window_bytes((1 << 32) + 3), WINDOW_BYTES);
     }
 }

@@ -10,6 +10,7 @@ use rustls::server::{NoClientAuth, ServerSessionMemoryCache, WebPkiClientVerifie
 use rustls::{RootCertStore, ServerConfig};
 
 use super::client_certificates::{AnyClient, Named};
+use super::clock::HostTime;
 use super::files::{self, Material, Stamp};
 use super::{TlsError, between, provider};
 use crate::config::http_client::TlsConfig;
@@ -91,7 +92,7 @@ fn build(settings: &ServerTls, material: &Material) -> Result<ServerConfig, TlsE
             "narthex has none of the configured cipher_suites: name one with GCM or CHACHA20, or allow TLS13",
         ));
     }
-    let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let mut server = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(HostTime))
         .with_protocol_versions(&versions)
         .map_err(|error| TlsError::Verifier(error.to_string()))?
         .with_client_cert_verifier(clients(settings, material, provider)?)

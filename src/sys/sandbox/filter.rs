@@ -180,3 +180,6 @@ pub(super) fn install() -> Result<(), String> {
         _ => format!("seccomp: {error}"),
     })
 }
+
+#[cfg(test)]
+mod tests;
