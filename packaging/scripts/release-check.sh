@@ -24,6 +24,7 @@ cleanup() {
     rm -rf "$SCRATCH"
 }
 trap cleanup EXIT
+trap 'exit 1' INT TERM
 
 # wait_for WHAT COMMAND...: for at most half a minute.
 wait_for() {
@@ -193,6 +194,8 @@ step_deb() {
         die 'the socket is enabled, which would take the port from the service'
     [ "$(in_root stat -c '%U:%G %a' /etc/narthex/narthex.yml)" = 'root:narthex 640' ] ||
         die 'the configuration can be read by others'
+    [ "$(in_root stat -c '%U:%G %a' /etc/narthex)" = 'root:narthex 750' ] ||
+        die 'the folder of the configuration can be read by others'
     [ "$(in_root stat -c '%U:%G %a' /var/lib/narthex)" = 'narthex:narthex 700' ] ||
         die 'the data can be read by others'
     configuration 19091 >"$SCRATCH/root/etc/narthex/narthex.yml"

@@ -29,8 +29,18 @@ make_root() {
 
 leave_root() {
     [ -z "$INIT" ] || stop_root
+    end_inside
     umount -l "$SCRATCH/root/proc" 2>/dev/null || true
     rm -rf "$SCRATCH/root"
+}
+
+# Ends what still runs in the Debian: a signal for the shell that began it does not reach it.
+end_inside() {
+    for process in /proc/[0-9]*; do
+        if [ "$(readlink "$process/root")" = "$SCRATCH/root" ]; then
+            kill -9 "${process#/proc/}" 2>/dev/null || true
+        fi
+    done
 }
 
 # in_root COMMAND...: in the Debian of our own.
@@ -65,6 +75,7 @@ boot_root() {
         --private-network --machine=narthex-check --boot --console=pipe \
         </dev/null >"$SCRATCH/boot.log" 2>&1 &
     NSPAWN=$!
+    PIDS="$PIDS $NSPAWN"
     wait_for 'a container' is_booting
     wait_for systemd is_booted
 }

@@ -86,7 +86,7 @@ pub struct NarthexConfig {
     pub compression: Compression,
 }
 
-/// What becomes of a request that is answered with 401, 403, 404 or 407.
+/// What becomes of a request that is answered with 401 to 405 or 407.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Unauthorized {
     /// It is kept and sent again once a minute: somebody will repair it.

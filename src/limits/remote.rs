@@ -30,7 +30,7 @@ pub const REMOTE_ORDERS: usize = 4;
 /// Longest wait that a receiver's `Retry-After` can cause. What it says beyond is not believed.
 pub const REMOTE_RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
-/// Time between requests while the receiver answers 401, 403, 404, 407 or 415: somebody has to
+/// Time between requests while the receiver answers 401 to 405, 407 or 415: somebody has to
 /// repair credentials or an address, and a request in a minute notices it soon enough.
 pub const REMOTE_HOLD: Duration = Duration::from_secs(60);
 

@@ -37,7 +37,7 @@ pub enum LossReason {
     TooLarge = 8,
     /// Answered with 429 while `retry_on_http_429: false` is written.
     Throttled = 9,
-    /// Answered with 401, 403, 404 or 407 while `unauthorized: drop` is written.
+    /// Answered with 401 to 405 or 407 while `unauthorized: drop` is written.
     Unauthorized = 10,
     /// Set aside because the receiver failed at them alone, and never taken afterwards.
     SetAside = 11,

@@ -34,7 +34,7 @@ pub enum Verdict {
     },
     /// 429 while `retry_on_http_429: false` is written.
     Throttled,
-    /// 401, 403, 404 or 407 while `unauthorized: drop` is written.
+    /// 401 to 405 or 407 while `unauthorized: drop` is written.
     Unauthorized,
 }
 
@@ -43,7 +43,7 @@ pub enum Verdict {
 pub struct Manners {
     /// Whether a 429 is repeated; false only where `retry_on_http_429: false` is written.
     pub retry_429: bool,
-    /// What follows a 401, 403, 404 or 407.
+    /// What follows a 401 to 405 or 407.
     pub unauthorized: Unauthorized,
 }
 
@@ -79,10 +79,8 @@ pub fn judge(answer: &Answer, now: Wall, manners: Manners) -> Verdict {
         429 if !manners.retry_429 => Verdict::Throttled,
         429 => Verdict::Retry(wish(http, now)),
         500..=599 => Verdict::Failed(wish(http, now)),
-        401 | 403 | 404 | 407 if manners.unauthorized == Unauthorized::Drop => {
-            Verdict::Unauthorized
-        }
-        401 | 403 | 404 | 407 | 415 => Verdict::Hold,
+        401..=405 | 407 if manners.unauthorized == Unauthorized::Drop => Verdict::Unauthorized,
+        401..=405 | 407 | 415 => Verdict::Hold,
         413 => Verdict::Split,
         408 => Verdict::Retry(None),
         400..=499 => Verdict::Refused {
@@ -205,9 +203,11 @@ mod tests {
             (302, Verdict::Retry(None)),
             (400, refused(false)),
             (401, Verdict::Hold),
+            (402, Verdict::Hold),
             (403, Verdict::Hold),
             (404, Verdict::Hold),
-            (405, refused(false)),
+            (405, Verdict::Hold),
+            (406, refused(false)),
             (407, Verdict::Hold),
             (408, Verdict::Retry(None)),
             (409, refused(false)),
@@ -236,8 +236,10 @@ mod tests {
         for (status, expected) in [
             (429, Verdict::Throttled),
             (401, Verdict::Unauthorized),
+            (402, Verdict::Unauthorized),
             (403, Verdict::Unauthorized),
             (404, Verdict::Unauthorized),
+            (405, Verdict::Unauthorized),
             (407, Verdict::Unauthorized),
             (415, Verdict::Hold),
             (503, Verdict::Failed(None)),

@@ -265,7 +265,7 @@ queue_metrics! {
         zstd = "narthex_remote_zstd",
             "1 while requests to the endpoint are compressed with zstd, 0 while with snappy.";
         holding = "narthex_remote_holding",
-            "1 while the endpoint answers 401, 403, 404, 407 or 415 and is asked once a minute.";
+            "1 while the endpoint answers 401 to 405, 407 or 415 and is asked once a minute.";
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Refusal {
     TooLarge,
     /// 429, and the configuration says not to retry.
     Throttled,
-    /// 401, 403, 404 or 407, and the configuration says to drop.
+    /// 401 to 405 or 407, and the configuration says to drop.
     Unauthorized,
     /// Set aside, and then refused, or never taken.
     SetAside,

@@ -17,7 +17,7 @@ const BUDGET: u64 = 8 * MIB;
 const BESIDE: u64 = 24 * MIB;
 
 /// Targets that fit into the budget one by one and not together.
-const LARGE: usize = 12;
+const LARGE: usize = 20;
 const SERIES: usize = 5000;
 
 /// What the large targets answer: an error, their page, hardly anything.
