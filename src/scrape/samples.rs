@@ -68,11 +68,6 @@ impl ExplicitTimes {
         self.last.is_empty()
     }
 
-    /// Forgets the series whose hashes are not in `keep`.
-    pub fn retain(&mut self, keep: impl Fn(u64) -> bool) {
-        self.last.retain(|hash, _| keep(*hash));
-    }
-
     fn commit(&mut self, pending: HashMap<u64, LastSample, FixedState>) {
         self.last.extend(pending);
     }
@@ -108,6 +103,14 @@ pub struct Past {
     pub explicit: ExplicitTimes,
     /// Their exemplars.
     pub exemplars: LatestExemplars,
+}
+
+impl Past {
+    /// Forgets the series with that own-label hash.
+    pub fn forget(&mut self, series: u64) {
+        self.explicit.last.remove(&series);
+        self.exemplars.forget(series);
+    }
 }
 
 /// Fills the slots of one block.

@@ -8,12 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
-
 use super::cache::chunk::{KeyChunk, RowKind};
 use super::cache::interner::Interner;
-use super::cache::rebuild::own_hash;
+use super::cache::rebuild::{missing_from, own_hash};
 use super::offender::Offender;
 use super::page::{self, Change, Page, PageContext, PageError};
 use super::report::{Report, ReportSeries};
@@ -27,7 +24,6 @@ use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
 use crate::model::histogram::reduce::schema_of_factor;
 use crate::model::pressure::Relief;
 use crate::model::series::{ChunkBuilder, Encoded, SeriesChunk, SeriesList, TargetIdentity};
-use crate::model::sorting;
 use crate::model::time::Wall;
 use crate::model::value::{ABSENT, STALE, is_stale};
 use crate::telemetry::budget::MemoryBudget;
@@ -175,6 +171,7 @@ impl TargetLoop {
             self.replaced.append(&mut self.chunks);
             let report = Arc::clone(self.shared.report.chunk(self.config.extra_scrape_metrics));
             self.report_list = Arc::new(SeriesList::new(Arc::clone(&self.identity), vec![report]));
+            self.list = Arc::clone(&self.report_list);
         }
     }
 
@@ -292,7 +289,12 @@ impl TargetLoop {
             exemplars,
         } = page.filled;
         let (mut gone, mut markers) = (ChunkBuilder::default(), ChunkBuilder::default());
-        if let Some(change) = page.change {
+        // A page without a row changes nothing, but ends what the job's old rules made.
+        let nothing_left = || {
+            let (chunks, vanished) = (self.chunks.clone(), Vec::new());
+            (!self.replaced.is_empty()).then_some(Change { chunks, vanished })
+        };
+        if let Some(change) = page.change.or_else(nothing_left) {
             self.adopt(change, &mut gone);
         }
         if let Some(links) = &self.starts {
@@ -354,11 +356,7 @@ impl TargetLoop {
             if self.alive && self.past.explicit.was_seen(*hash) {
                 markers.push_encoded(Encoded::new(encoded));
             }
-            self.past.exemplars.forget(*hash);
-        }
-        if !self.past.explicit.is_empty() {
-            let gone: Vec<u64> = vanished.iter().map(|(hash, _)| *hash).collect();
-            self.past.explicit.retain(|hash| !gone.contains(&hash));
+            self.past.forget(*hash);
         }
     }
 
@@ -390,12 +388,19 @@ impl TargetLoop {
         let list = Arc::clone(&self.report_list);
         let mut blocks = vec![block(at, list, values, SideTables::default())];
         if std::mem::take(&mut self.alive) {
+            let kept = self.chunks.len();
             self.chunks.append(&mut self.replaced);
             let markers = self.marker_values();
             if markers.iter().any(|value| is_stale(*value)) {
                 let identity = Arc::clone(&self.identity);
                 let list = Arc::new(SeriesList::new(identity, series_of(&self.chunks)));
                 blocks.push(block(at, list, markers, SideTables::default()));
+            }
+            // What the job's old rules made has its markers, and comes no more.
+            for chunk in self.chunks.drain(kept..) {
+                for encoded in chunk.series().all_encoded() {
+                    self.past.forget(own_hash(encoded));
+                }
             }
         }
         blocks
@@ -454,29 +459,13 @@ fn series_of(chunks: &[Arc<KeyChunk>]) -> Vec<Arc<SeriesChunk>> {
         .collect()
 }
 
-/// Series of `old` that `new` does not hold.
-fn missing_from(old: &[Arc<KeyChunk>], new: &[Arc<KeyChunk>]) -> Vec<(u64, Box<[u8]>)> {
-    if old.is_empty() {
-        return Vec::new();
-    }
-    let encoded = |chunks: &[Arc<KeyChunk>]| -> Vec<(u64, Box<[u8]>)> {
-        let all = chunks.iter().flat_map(|chunk| chunk.series().all_encoded());
-        all.map(|own| (own_hash(own), own.to_box())).collect()
-    };
-    let present: HashSet<u64, FixedState> = encoded(new).iter().map(|(hash, _)| *hash).collect();
-    let mut missing = encoded(old);
-    missing.retain(|(hash, _)| !present.contains(hash));
-    sorting::sort(&mut missing);
-    missing.dedup();
-    missing
-}
-
 fn block(
     at: ScrapeTime,
     series: Arc<SeriesList>,
     values: Vec<f64>,
     side: SideTables,
 ) -> ScrapeBlock {
+    debug_assert_eq!(series.len(), values.len());
     ScrapeBlock {
         sequence: Sequence::ZERO,
         epoch: at.epoch,

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 
 use super::chunk::{KeyChunk, KeyChunkBuilder, RowKind};
 use super::entry::Entry;
@@ -20,6 +21,7 @@ use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::metadata::{Family, MetricType};
 use crate::model::series::{ChunkBuilder, Encoded};
+use crate::model::sorting;
 use crate::scrape::row_labels::{RowError, RowLabels};
 
 pub use super::seen::own_hash;
@@ -339,4 +341,23 @@ impl<'a, 'l> Composer<'a, 'l> {
         }
         vanished
     }
+}
+/// Series of `old` that `new` does not hold.
+pub(in crate::scrape) fn missing_from(
+    old: &[Arc<KeyChunk>],
+    new: &[Arc<KeyChunk>],
+) -> Vec<(u64, Box<[u8]>)> {
+    if old.is_empty() {
+        return Vec::new();
+    }
+    let encoded = |chunks: &[Arc<KeyChunk>]| -> Vec<(u64, Box<[u8]>)> {
+        let all = chunks.iter().flat_map(|chunk| chunk.series().all_encoded());
+        all.map(|own| (own_hash(own), own.to_box())).collect()
+    };
+    let present: HashSet<u64, FixedState> = encoded(new).iter().map(|(hash, _)| *hash).collect();
+    let mut missing = encoded(old);
+    missing.retain(|(hash, _)| !present.contains(hash));
+    sorting::sort(&mut missing);
+    missing.dedup();
+    missing
 }

@@ -120,6 +120,20 @@ impl Harness {
     }
 }
 
+/// A rule that drops the series of these names.
+fn dropping(names: &str) -> Rule {
+    Rule {
+        action: Action::Drop,
+        source_labels: vec!["__name__".to_owned()],
+        separator: ";".to_owned(),
+        regex: crate::relabel::regex::compile(names).expect("regex"),
+        modulus: 0,
+        target_label: String::new(),
+        replacement: "$1".to_owned(),
+        scheme: NameScheme::Utf8,
+    }
+}
+
 fn up(value: u8) -> String {
     format!(r#"{{__name__="up"}} {value}"#)
 }
@@ -299,16 +313,7 @@ fn a_label_that_stands_twice_fails_the_scrape_unless_relabelling_removes_it() {
 #[test]
 fn relabelled_away_rows_are_counted_but_not_kept() {
     let mut harness = Harness::new(|config| {
-        config.metric_relabel_configs = vec![Rule {
-            action: Action::Drop,
-            source_labels: vec!["__name__".to_owned()],
-            separator: ";".to_owned(),
-            regex: crate::relabel::regex::compile("b.*").expect("regex"),
-            modulus: 0,
-            target_label: String::new(),
-            replacement: "$1".to_owned(),
-            scheme: NameScheme::Utf8,
-        }];
+        config.metric_relabel_configs = vec![dropping("b.*")];
     });
     for round in 0..2 {
         let outcome = harness.outcome("a 1\nb 2\nb2 3\nc 4\n");
@@ -386,6 +391,33 @@ fn a_changed_job_relabels_every_series_and_marks_those_that_go() {
         .target
         .reconfigure(Arc::new(job("j")), Duration::from_secs(5));
     assert!(harness.page("a 1\nb 2\n").contains(&series("b", "2")));
+}
+
+#[test]
+fn a_changed_job_forgets_what_its_old_rules_made_whatever_comes_next() {
+    for empty in [true, false] {
+        let mut harness = Harness::new(|_| {});
+        harness.page("a 1\nb 2\n");
+        let mut config = job("j");
+        config.metric_relabel_configs = vec![dropping("b")];
+        config.extra_scrape_metrics = true;
+        harness
+            .target
+            .reconfigure(Arc::new(config), Duration::from_secs(10));
+        let gone = [series("a", "stale"), series("b", "stale")];
+        if empty {
+            let outcome = harness.outcome("# EOF\n");
+            let block = &outcome.blocks[0];
+            assert_eq!(block.values.len(), block.series.len());
+            assert_eq!(lines(&outcome.blocks), [&gone[..], &[up(1)]].concat());
+        } else {
+            assert_eq!(harness.failed(), [&gone[..], &[up(0)]].concat());
+        }
+        let outcome = harness.outcome("a 1\nb 2\n");
+        let block = &outcome.blocks[0];
+        assert_eq!(block.values.len(), block.series.len());
+        assert_eq!(lines(&outcome.blocks), [series("a", "1"), up(1)]);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Random pages, each a change of the one before, against a model: what is delivered, what is
-//! refused as a duplicate, and which series get markers.
+//! Random pages, each a change of the one before, with failures and changes of the job between them,
+//! against a model: what is delivered, what is refused as a duplicate, and which series get markers.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -122,27 +122,109 @@ fn text(page: &[Row]) -> String {
     text
 }
 
+/// What comes before a page.
+#[derive(Clone, Copy, Debug)]
+enum Incident {
+    Nothing,
+    /// A scrape fails.
+    Failure,
+    /// The job is changed: whether its rules add a label, and whether it has more report series.
+    Job(bool, bool),
+}
+
+fn incident() -> impl Strategy<Value = Incident> {
+    prop_oneof![
+        6 => Just(Incident::Nothing),
+        1 => Just(Incident::Failure),
+        2 => any::<(bool, bool)>().prop_map(|(ruled, extra)| Incident::Job(ruled, extra)),
+    ]
+}
+
+/// A series: family, label, and whether the rules added one.
+type Key = (u8, u8, bool);
+
+fn line((family, label, ruled): &Key, value: &str) -> String {
+    let rule = if *ruled { ", r=\"1\"" } else { "" };
+    format!("{{__name__=\"f{family}\", l=\"{label}\"{rule}}} {value}")
+}
+
+fn configured(ruled: bool, extra: bool) -> Arc<ScrapeConfig> {
+    let mut config = job("j");
+    config.extra_scrape_metrics = extra;
+    if ruled {
+        config.metric_relabel_configs = vec![Rule {
+            action: Action::Replace,
+            source_labels: vec!["__name__".to_owned()],
+            separator: ";".to_owned(),
+            regex: crate::relabel::regex::compile(".*").expect("regex"),
+            modulus: 0,
+            target_label: "r".to_owned(),
+            replacement: "1".to_owned(),
+            scheme: NameScheme::Utf8,
+        }];
+    }
+    Arc::new(config)
+}
+
+/// Every slot has a value, and a family has its own series alone.
+fn assert_aligned(blocks: &[ScrapeBlock]) {
+    for block in blocks {
+        assert_eq!(block.series.len(), block.values.len());
+        for (chunk, index) in block.series.iter() {
+            let name = chunk
+                .own_labels(index)
+                .find(|(name, _)| *name == "__name__");
+            let family = chunk.family().map(|family| family.name());
+            // The synthetic series are one family.
+            if let Some(family) = family.filter(|family| *family != "scrape") {
+                assert_eq!(name.map(|(_, value)| value), Some(family));
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn blocks_hold_what_the_pages_say_and_markers_what_vanished(pages in pages()) {
+    fn blocks_hold_what_the_pages_say_and_markers_what_vanished(
+        pages in pages(),
+        incidents in prop::collection::vec((incident(), incident()), 10),
+    ) {
         let mut harness = Harness::new(|_| {});
-        let mut before: BTreeMap<(u8, u8), u16> = BTreeMap::new();
-        for page in pages {
+        let mut before: BTreeMap<Key, u16> = BTreeMap::new();
+        let mut ruled = false;
+        for (page, (one, two)) in pages.iter().zip(incidents) {
+            for incident in [one, two] {
+                match incident {
+                    Incident::Nothing => {}
+                    Incident::Failure => {
+                        let at = harness.time();
+                        let blocks = harness.target.failed(at, Duration::from_millis(5), Some(0));
+                        assert_aligned(&blocks);
+                        let mut expected: Vec<_> =
+                            before.keys().map(|key| line(key, "stale")).collect();
+                        expected.push(up(0));
+                        expected.sort();
+                        prop_assert_eq!(lines(&blocks), expected);
+                        before.clear();
+                    }
+                    Incident::Job(rules, extra) => {
+                        ruled = rules;
+                        harness.target.reconfigure(configured(rules, extra), Duration::from_secs(9));
+                    }
+                }
+            }
             let mut now = BTreeMap::new();
             let mut repeated = 0;
-            for Row { family, label, value, .. } in &page {
-                match now.entry((*family, *label)) {
+            for Row { family, label, value, .. } in page {
+                match now.entry((*family, *label, ruled)) {
                     Entry::Vacant(free) => {
                         free.insert(*value);
                     }
                     Entry::Occupied(_) => repeated += 1,
                 }
             }
-            let outcome = harness.outcome(&text(&page));
+            let outcome = harness.outcome(&text(page));
             prop_assert_eq!(outcome.counts.duplicate, repeated);
-            let line = |(family, label): &(u8, u8), value: &str| {
-                format!("{{__name__=\"f{family}\", l=\"{label}\"}} {value}")
-            };
             let mut expected: Vec<String> =
                 now.iter().map(|(key, value)| line(key, &value.to_string())).collect();
             let gone = before.keys().filter(|key| !now.contains_key(*key));
@@ -150,14 +232,7 @@ proptest! {
             expected.push(up(1));
             expected.sort();
             prop_assert_eq!(lines(&outcome.blocks), expected);
-            for (chunk, index) in outcome.blocks[0].series.iter() {
-                let name = chunk.own_labels(index).find(|(name, _)| *name == "__name__");
-                let family = chunk.family().map(|family| family.name());
-                // The synthetic series are one family.
-                if let Some(family) = family.filter(|family| *family != "scrape") {
-                    prop_assert_eq!(name.map(|(_, value)| value), Some(family));
-                }
-            }
+            assert_aligned(&outcome.blocks);
             before = now;
         }
     }
