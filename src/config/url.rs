@@ -132,6 +132,14 @@ fn check_host(host: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The password of a URL that can be split, percent signs and all.
+#[must_use]
+pub fn password_as_written(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("//")?;
+    let (user, _) = split_authority(rest).0.rsplit_once('@')?;
+    Some(user.split_once(':')?.1)
+}
+
 impl Url {
     /// Whether the text that this comes from has `//` where a host begins.
     fn has_authority(&self, text: &str) -> bool {
