@@ -320,13 +320,19 @@ step_clean() {
         make -C /root/narthex run >"$SCRATCH/run.log" 2>&1 &
     PIDS="$PIDS $!"
     tries=0
-    until grep -q '^ *up{.*job="node".* 1 ' "$SCRATCH/run.log"; do
+    until both_are_up && grep -q ' samples=[1-9].* targets=2 ' "$SCRATCH/run.log"; do
         kill -0 "$!" 2>/dev/null || die "make run ended: $(tail "$SCRATCH/run.log")"
         tries=$((tries + 1))
         [ "$tries" -le 3600 ] || die "no sample in an hour: $(tail "$SCRATCH/run.log")"
         sleep 1
     done
-    grep '^ *up{' "$SCRATCH/run.log" | head -n 1
+    grep ' samples=' "$SCRATCH/run.log" | tail -n 1
+}
+
+# Whether the agent that make run started scrapes itself and node_exporter.
+both_are_up() {
+    up=$(curl -fsS http://localhost:19092/api/v1/targets 2>/dev/null | grep -o '"health":"up"' | wc -l)
+    [ "$up" -eq 2 ]
 }
 
 # The deb under a real systemd, in a container without a network: readiness, status, reload, watchdog.

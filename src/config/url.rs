@@ -27,14 +27,26 @@ pub fn parse(text: &str) -> Result<Url, String> {
     split(text).map_err(|reason| format!("parse {:?}: {reason}", shown(text)))
 }
 
-/// The text of a URL that could not be parsed, without what may be a password.
+/// A text that is no URL, with `xxxxx` in place of what may be a password: from the first colon, behind
+/// a scheme with `//` from there, to the last `@`, for a password may hold what ends a host.
 fn shown(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}xxxxx{}", &text[..scheme + 3], &text[at..])
+    let start = match split_scheme(text) {
+        Ok((scheme, rest)) if !scheme.is_empty() && rest.starts_with("//") => {
+            text.len() - rest.len() + 2
         }
+        _ => text.find(':').map_or(text.len(), |colon| colon + 1),
+    };
+    let (authority, _) = split_authority(text);
+    let is_address = authority.starts_with('[') && check_host(authority).is_ok();
+    match text.rfind('@') {
+        Some(at) if at >= start && !is_address => format!("{}xxxxx{}", &text[..start], &text[at..]),
         _ => text.to_owned(),
     }
+}
+
+/// What may be user, host and port, and what follows.
+fn split_authority(text: &str) -> (&str, &str) {
+    text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()))
 }
 
 fn split(text: &str) -> Result<Url, String> {
@@ -54,13 +66,17 @@ fn split(text: &str) -> Result<Url, String> {
             rest: rest.to_owned(),
         });
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(end);
+    let (authority, rest) = split_authority(rest);
     let (user, host) = match authority.rsplit_once('@') {
         None => (None, authority),
         Some((user, host)) => (Some(split_user(user)?), host),
     };
-    check_host(host)?;
+    // Of `user:pass/word@host`, that would show a piece of the password.
+    let checked = check_host(host).map_err(|reason| match rest.contains('@') {
+        true => "invalid host: write %2F, %3F and %23 for /, ? and # in a password".to_owned(),
+        false => reason,
+    });
+    checked?;
     Ok(Url {
         scheme,
         user,
@@ -116,7 +132,21 @@ fn check_host(host: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The password of a URL that can be split, percent signs and all.
+#[must_use]
+pub fn password_as_written(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("//")?;
+    let (user, _) = split_authority(rest).0.rsplit_once('@')?;
+    Some(user.split_once(':')?.1)
+}
+
 impl Url {
+    /// Whether the text that this comes from has `//` where a host begins.
+    fn has_authority(&self, text: &str) -> bool {
+        let colon = usize::from(!self.scheme.is_empty());
+        text[self.scheme.len() + colon..].starts_with("//")
+    }
+
     /// Whether requests can be sent there.
     #[must_use]
     pub fn is_http(&self) -> bool {
@@ -153,39 +183,23 @@ impl fmt::Display for Url {
     }
 }
 
-/// A URL, or an address without a scheme, as it may be shown: a password is replaced by `xxxxx`. What
-/// cannot be parsed and holds an `@` is hidden whole.
+/// A URL, or an address without a scheme, as it may be shown: a password is replaced by `xxxxx`, and so is
+/// what may be one where the text is no URL with a host.
 #[must_use]
 pub fn redacted(text: &str) -> String {
-    if !text.contains("://") {
-        return redacted_address(text);
-    }
-    match parse(text) {
-        Ok(url)
-            if url
-                .user
-                .as_ref()
-                .is_none_or(|(_, password)| password.is_none()) =>
-        {
-            text.to_owned()
-        }
-        Ok(url) => url.to_string(),
-        Err(_) => shown(text),
-    }
-}
-
-/// `name:password@host` and what may follow. A word before a colon would be taken for a scheme.
-fn redacted_address(text: &str) -> String {
-    let end = text.find(['/', '?', '#']).unwrap_or(text.len());
-    let user = text[..end].rsplit_once('@').map_or("", |(user, _)| user);
-    match user.split_once(':') {
-        Some((name, _)) => format!("{name}:xxxxx{}", &text[user.len()..]),
-        None => text.to_owned(),
+    match split(text) {
+        // `http://user:/word@host` has an empty port only if that is no password.
+        Ok(url) if url.host.ends_with(':') && url.rest.contains('@') => shown(text),
+        Ok(url) if matches!(url.user, Some((_, Some(_)))) => url.to_string(),
+        Ok(url) if url.has_authority(text) => text.to_owned(),
+        _ => shown(text),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -232,12 +246,75 @@ mod tests {
     fn passwords_of_addresses_without_a_scheme_are_never_shown() {
         for (address, shown) in [
             ("a:secret@b:9100", "a:xxxxx@b:9100"),
-            ("a:sec@ret@b/c@d", "a:xxxxx@b/c@d"),
+            ("a:sec@ret@b/c", "a:xxxxx@b/c"),
+            ("a:sec/ret@b/c", "a:xxxxx@b/c"),
+            ("a:12/34@b", "a:xxxxx@b"),
+            ("a:secret@b/?c=d://e", "a:xxxxx@b/?c=d://e"),
+            ("a:://secret@b", "a:xxxxx@b"),
             ("a@b:9100", "a@b:9100"),
             ("b:9100", "b:9100"),
             ("[::1]:9100/x:y@z", "[::1]:9100/x:y@z"),
+            ("[a:secret@b", "[a:xxxxx@b"),
+            ("//a:sec ret@b", "//a:xxxxx@b"),
         ] {
             assert_eq!(redacted(address), shown);
+        }
+    }
+
+    #[test]
+    fn an_at_in_a_path_is_no_secret() {
+        for url in [
+            "http://b:9100/c:d@e",
+            "http://b?c:d@e",
+            "unix:///c:d@e",
+            "/c@d",
+        ] {
+            assert_eq!(redacted(url), url);
+        }
+    }
+
+    #[test]
+    fn errors_show_no_piece_of_a_password_that_ends_the_host() {
+        for (url, error) in [
+            (
+                "a:secret@b/c",
+                "parse \"a:xxxxx@b/c\": first path segment in URL cannot contain colon",
+            ),
+            (
+                "http://a:secret/x@b",
+                "parse \"http://xxxxx@b\": invalid host: write %2F, %3F and %23 for /, ? and # in a password",
+            ),
+        ] {
+            let url = url.replace("a:s", "_a:s");
+            let error = error.replace("\"a:", "\"_a:");
+            assert_eq!(parse(&url), Err(error));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_shown(
+            scheme in prop_oneof![Just(""), Just("//"), Just("http://"), Just("unknown://")],
+            user in "[a-z_.-]{0,6}",
+            password in "[A-Z0-9/?#@: %]{4,12}",
+            rest in "[a-z]{1,6}(:[0-9]{1,3})?(/[a-z]{0,4}){0,2}",
+        ) {
+            // In a URL, a port and a path, or a host and a path: those of another host.
+            let piece = password.find(['/', '?', '#']).map_or("", |end| &password[..end]);
+            let port = !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_digit());
+            prop_assume!(scheme.is_empty() || !(port || piece.contains('@')));
+            // In an address, a scheme and a host.
+            prop_assume!(!scheme.is_empty() || user.is_empty() || !password.starts_with("//"));
+            let text = format!("{scheme}{user}:{password}@{rest}");
+            prop_assume!(!rest.contains(&password));
+            let shown = redacted(&text);
+            prop_assert!(!shown.contains(&password), "{} shows {}", text, shown);
+            if scheme.is_empty() {
+                prop_assert_eq!(shown, format!("{user}:xxxxx@{rest}"));
+            }
+            if let Err(error) = parse(&text) {
+                prop_assert!(!error.contains(&password), "{} gives {}", text, error);
+            }
         }
     }
 }

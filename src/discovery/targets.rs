@@ -33,9 +33,11 @@ pub fn add_all<'a>(
     prefix: &str,
     entries: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) {
-    for (name, value) in entries {
-        labels.insert(format!("{prefix}{}", sanitized(name)), value.clone());
-    }
+    let entries = entries.into_iter().map(|(name, value)| {
+        let name = format!("{prefix}{}", sanitized(name));
+        (name.into(), value.as_str().into())
+    });
+    labels.set_all(entries.collect());
 }
 
 /// More targets, or longer labels, than a provider may have.
@@ -101,6 +103,17 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One by one, each label moved all others: these would take minutes.
+    #[test]
+    fn very_many_labels_of_an_object_cost_no_more_than_sorting_them() {
+        let entry = |number: u32| (format!("{number:05}"), number.to_string());
+        let entries: std::collections::BTreeMap<String, String> = (0..50_000).map(entry).collect();
+        let mut labels = LabelMap::from([("x_00007".to_owned(), "before".to_owned())]);
+        add_all(&mut labels, "x_", &entries);
+        assert_eq!(labels.len(), 50_000);
+        assert_eq!((&*labels["x_00007"], &*labels["x_49999"]), ("7", "49999"));
+    }
 
     #[test]
     fn every_character_that_cannot_stand_in_a_name_becomes_one_underscore() {

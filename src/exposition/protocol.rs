@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::limits;
+
 /// A format that targets can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScrapeProtocol {
@@ -189,7 +191,7 @@ pub fn choose(
 }
 
 /// The media type in lower case, once the whole header has proved well-formed.
-fn media_type(header: &str) -> Result<String, &'static str> {
+fn media_type(header: &str) -> Result<String, String> {
     let (kind, mut rest) = header.split_at(header.find(';').unwrap_or(header.len()));
     let kind = kind.trim().to_ascii_lowercase();
     let well_formed = match kind.split_once('/') {
@@ -197,7 +199,7 @@ fn media_type(header: &str) -> Result<String, &'static str> {
         Some((major, minor)) => is_token(major) && is_token(minor),
     };
     if !well_formed {
-        return Err("mime: expected token");
+        return Err("mime: expected token".to_owned());
     }
     let mut known: Vec<(String, String)> = Vec::new();
     loop {
@@ -209,7 +211,11 @@ fn media_type(header: &str) -> Result<String, &'static str> {
         let (name, value, after) = parameter(rest).ok_or("mime: invalid media parameter")?;
         // The same twice is let pass, as Go does.
         if known.iter().any(|own| own.0 == name && own.1 != value) {
-            return Err("mime: duplicate parameter name");
+            return Err("mime: duplicate parameter name".to_owned());
+        }
+        // Each is compared with those before it.
+        if known.len() == limits::CONTENT_TYPE_PARAMETERS_MAX {
+            return Err(format!("mime: more than {} parameters", known.len()));
         }
         known.push((name, value));
         rest = after;
@@ -393,6 +399,8 @@ mod tests {
         ] {
             assert_eq!(choose(Some(header), None), Ok(expected), "{header}");
         }
+        let of_parameters = |count| format!("text/plain{}", ";a=1".repeat(count));
+        assert_eq!(choose(Some(&of_parameters(32)), None), Ok(text));
         for (header, reason) in [
             (
                 "text/plain; a=\"b\\c\"; a=bc",
@@ -407,6 +415,7 @@ mod tests {
             ("text/plain; a=\"b", "mime: invalid media parameter"),
             ("text/", "mime: expected token"),
             ("text /plain", "mime: expected token"),
+            (&of_parameters(33), "mime: more than 32 parameters"),
         ] {
             let error = choose(Some(header), None).expect_err(header);
             assert!(error.contains("cannot parse Content-Type"), "{error}");

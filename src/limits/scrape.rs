@@ -41,6 +41,10 @@ pub const ROWS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How many times the memory of a page its rows may take within a memory budget.
 pub const ROWS_BYTES_FACTOR: u64 = 4;
 
+/// Parameters of a `Content-Type`. Targets send three at most; the time to look for duplicates grows with
+/// the square.
+pub const CONTENT_TYPE_PARAMETERS_MAX: usize = 32;
+
 /// Bytes of a page that an error message quotes.
 pub const PARSE_ERROR_EXCERPT_BYTES: usize = 256;
 

@@ -62,16 +62,20 @@ impl LabelMap {
         found.ok()
     }
 
-    /// Sets a label and returns the value it had.
+    /// Sets a label and returns the value it had. Makes a new list of names: for many labels there is
+    /// [`LabelMap::set_all`].
     pub fn insert(&mut self, name: impl Into<Text>, value: impl Into<Text>) -> Option<Text> {
         let name = name.into();
         if let Some(index) = self.position(&name) {
             return Some(std::mem::replace(&mut self.values[index], value.into()));
         }
-        let mut pairs: Vec<_> = self.pairs().collect();
-        pairs.push((name, value.into()));
-        *self = LabelMap::from_pairs(pairs);
+        self.set_all(vec![(name, value.into())]);
         None
+    }
+
+    /// Sets labels, later ones winning; costs as much as to sort them.
+    pub fn set_all(&mut self, pairs: Vec<(Text, Text)>) {
+        *self = LabelMap::from_pairs(self.pairs().chain(pairs).collect());
     }
 
     fn pairs(&self) -> impl Iterator<Item = (Text, Text)> {

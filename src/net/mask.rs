@@ -86,11 +86,13 @@ pub(super) fn basic(user: &str, password: &str) -> [Secret; 2] {
     [Secret::new(pair), Secret::new(password)]
 }
 
-/// The password in a URL.
+/// The password in a URL, decoded and as written.
 pub(super) fn of_url(text: &str) -> Vec<Secret> {
     let user = url::parse(text).ok().and_then(|url| url.user);
     let pair = user.map(|(user, password)| basic(&user, &password.unwrap_or_default()));
-    pair.into_iter().flatten().collect()
+    let mut found: Vec<Secret> = pair.into_iter().flatten().collect();
+    found.extend(url::password_as_written(text).map(Secret::new));
+    found
 }
 
 /// What a proxy is sent.
@@ -172,9 +174,12 @@ mod tests {
             ..HttpClientConfig::default()
         };
         let basic = STANDARD.encode("me:HUNT@ER2");
-        let text = format!("407: {basic} is not HUNT@ER2, nor TOKEN");
+        let text = format!("407: {basic} is not HUNT@ER2 or HUNT%40ER2, nor TOKEN");
         let masked = Mask::new(&client, Vec::new()).apply(text);
-        assert_eq!(masked, "407: <secret> is not <secret>, nor <secret>");
+        assert_eq!(
+            masked,
+            "407: <secret> is not <secret> or <secret>, nor <secret>"
+        );
     }
 
     #[test]

@@ -125,8 +125,8 @@ fn label_map(rule: &Rule, labels: &mut LabelsBuilder) {
             copies.push((target, value.to_owned()));
         }
     }
-    for (name, value) in copies {
-        labels.set(&name, &value);
+    if !copies.is_empty() {
+        labels.set_all(&copies);
     }
 }
 

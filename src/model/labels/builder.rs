@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{Label, Labels};
+use crate::model::sorting;
 
 /// Where a label stands in the text.
 #[derive(Clone, Copy)]
@@ -81,18 +82,39 @@ impl LabelsBuilder {
             }
             return;
         }
+        let place = self.append(name, value);
+        match position {
+            Ok(index) => self.places[index] = place,
+            Err(index) => self.places.insert(index, place),
+        }
+    }
+
+    /// Sets labels, none of which has an empty value, later ones winning; costs as much as to sort them.
+    pub fn set_all(&mut self, pairs: &[(String, String)]) {
+        for (name, value) in pairs {
+            let place = self.append(name, value);
+            self.places.push(place);
+        }
+        let text = &self.text;
+        sorting::sort_by_key(&mut self.places, |place| &text[place.name()]);
+        self.places.dedup_by(|later, kept| {
+            let same = text[later.name()] == text[kept.name()];
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+    }
+
+    fn append(&mut self, name: &str, value: &str) -> Place {
         let start = self.text.len();
         self.text.push_str(name);
         let middle = self.text.len();
         self.text.push_str(value);
-        let place = Place {
+        Place {
             name: start,
             value: middle,
             end: self.text.len(),
-        };
-        match position {
-            Ok(index) => self.places[index] = place,
-            Err(index) => self.places.insert(index, place),
         }
     }
 

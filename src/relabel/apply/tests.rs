@@ -197,3 +197,24 @@ fn case_is_mapped_character_by_character() {
     let lower: String = "\u{130}I\u{3a3}".chars().map(lower).collect();
     assert_eq!(lower, "ii\u{3c3}");
 }
+
+/// Copies that go before all that is there moved it one by one: these took ten seconds.
+#[test]
+fn very_many_copies_cost_no_more_than_sorting_them() {
+    let names: Vec<String> = (0..100_000).map(|number| format!("_{number:06}")).collect();
+    let mut labels = LabelsBuilder::from_pairs(names.iter().map(|name| (name, name)));
+    let rule = Rule {
+        action: Action::LabelMap,
+        regex: compile("_(.*)").expect("valid"),
+        replacement: "A$1".to_owned(),
+        source_labels: Vec::new(),
+        separator: String::new(),
+        modulus: 0,
+        target_label: String::new(),
+        scheme: NameScheme::Utf8,
+    };
+    assert!(apply(&[rule], &mut labels));
+    assert_eq!(labels.len(), 200_000);
+    assert_eq!(labels.get("A000007"), "_000007");
+    assert!(labels.iter().is_sorted());
+}

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::discovery::group::ADDRESS;
 use crate::model::target_group::{LabelMap, TargetGroup};
+use crate::model::text::Text;
 use crate::net::mdns::service::Service;
 
 const METRICS_PATH: &str = "__metrics_path__";
@@ -22,10 +23,8 @@ const PATH: &str = "path";
 
 /// The group of a service. `by_name` has it scraped by the name of its host.
 pub(super) fn group(service: &Service, by_name: bool) -> TargetGroup {
-    let mut labels = LabelMap::new();
-    let mut set = |name: &str, value: &str| {
-        labels.insert(name.to_owned(), value.to_owned());
-    };
+    let mut labels: Vec<(Text, Text)> = Vec::new();
+    let mut set = |name: &str, value: &str| labels.push((name.into(), value.into()));
     set(ADDRESS, &address(service, by_name));
     set(INSTANCE, &service.instance);
     set(SERVICE, &service.kind);
@@ -47,7 +46,7 @@ pub(super) fn group(service: &Service, by_name: bool) -> TargetGroup {
     TargetGroup {
         source: format!("{}/{}", service.interface, service.name),
         labels: LabelMap::new(),
-        targets: vec![labels],
+        targets: vec![labels.into_iter().collect()],
     }
 }
 

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use crate::discovery::group::ADDRESS;
 use crate::limits;
 use crate::model::target_group::LabelMap;
+use crate::model::text::Text;
 
 const SERVERSET: &str = "__meta_serverset_";
 const NERVE: &str = "__meta_nerve_";
@@ -50,8 +51,10 @@ pub(super) fn serverset(data: &[u8], path: &str) -> Result<LabelMap, String> {
         }
         Ok(())
     })?;
-    let mut labels = LabelMap::new();
-    let mut set = |name: &str, value: String| labels.insert(format!("{SERVERSET}{name}"), value);
+    let mut labels = Vec::with_capacity(2 * more.len() + 6);
+    let mut set = |name: &str, value: String| {
+        labels.push((Text::from(format!("{SERVERSET}{name}")), Text::from(value)));
+    };
     for (name, endpoint) in more {
         let name = label_name(&name);
         set(&format!("endpoint_host_{name}"), endpoint.host);
@@ -62,8 +65,8 @@ pub(super) fn serverset(data: &[u8], path: &str) -> Result<LabelMap, String> {
     set("endpoint_port", endpoint.port.to_string());
     set("status", status);
     set("shard", shard.to_string());
-    labels.insert(ADDRESS.to_owned(), endpoint.address());
-    Ok(labels)
+    labels.push((ADDRESS.into(), endpoint.address().into()));
+    Ok(labels.into_iter().collect())
 }
 
 /// The labels of a nerve member.
