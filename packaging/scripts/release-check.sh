@@ -16,6 +16,7 @@ STEPS='dist binaries units machines reproducible deb rpm archive make-install su
 SCRATCH=$(mktemp -d)
 PIDS=
 cleanup() {
+    trap '' INT TERM
     for pid in $PIDS; do
         kill "$pid" 2>/dev/null || true
     done
