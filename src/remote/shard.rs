@@ -97,8 +97,8 @@ pub struct Shard {
     repeats_left: u32,
     /// The last block of which a part of the present batch was accepted.
     accepted_part_of: Option<Sequence>,
-    /// The last block whose last sample was sent alone, to see whether all of it is there.
-    tail_sent_of: Option<Sequence>,
+    /// The last block whose last sample was refused as already there when it was sent alone.
+    tail_repeated_of: Option<Sequence>,
     /// Answers that say that the receiver works, of any data.
     answers: u64,
     /// The 5xx answers that the front batch gets, while it does.
@@ -134,7 +134,7 @@ impl Shard {
             halvings_left: 0,
             repeats_left: 0,
             accepted_part_of: None,
-            tail_sent_of: None,
+            tail_repeated_of: None,
             answers: 0,
             failing: None,
             asides: Asides::default(),
@@ -369,6 +369,7 @@ impl Shard {
 
     fn drop_front(&mut self, refusal: Refusal) -> Outcome {
         if let Some(batch) = self.work.pop_front() {
+            self.note_tail(&batch, refusal);
             self.give_up(batch, refusal);
         }
         Outcome::GivenUp(refusal)
