@@ -3,6 +3,8 @@
 
 mod hearing;
 mod losing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
