@@ -279,3 +279,27 @@ impl OutgoingCache {
         self.entries.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::series::{ChunkBuilder, TargetIdentity};
+
+    #[test]
+    fn long_series_between_short_ones_count() {
+        let target = TargetIdentity {
+            id: 1,
+            job: "job".into(),
+            labels: Labels::default(),
+        };
+        let long = "x".repeat(20_000);
+        let mut builder = ChunkBuilder::default();
+        for value in ["1", &long, &long, "2"] {
+            builder.push([("__name__", "m"), ("a", value)]);
+        }
+        let chunk = Arc::new(builder.finish(None));
+        let list = SeriesList::new(Arc::new(target), vec![chunk]);
+        let bytes = Outgoing::new(&list, &Arc::default(), &[]).entry_bytes();
+        assert!((10_000..10_100).contains(&bytes), "{bytes}");
+    }
+}
