@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::error::quote;
 use crate::limits;
 
 /// A format that targets can be asked for.
@@ -173,6 +174,7 @@ pub fn choose(
     let complaint = if content_type.is_empty() {
         "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target".to_owned()
     } else {
+        let shown = || quote(content_type.as_bytes());
         match media_type(content_type).as_deref() {
             Ok("application/openmetrics-text") => {
                 return Ok(Dialect::Text(Format::OpenMetrics));
@@ -180,10 +182,12 @@ pub fn choose(
             Ok("text/plain") => return Ok(Dialect::Text(Format::Text)),
             Ok("application/vnd.google.protobuf") => return Ok(Dialect::Protobuf),
             Ok(_) => format!(
-                "received unsupported Content-Type {content_type:?} and no fallback_scrape_protocol specified for target"
+                "received unsupported Content-Type {} and no fallback_scrape_protocol specified for target",
+                shown()
             ),
             Err(reason) => format!(
-                "cannot parse Content-Type {content_type:?} and no fallback_scrape_protocol for target: {reason}"
+                "cannot parse Content-Type {} and no fallback_scrape_protocol for target: {reason}",
+                shown()
             ),
         }
     };

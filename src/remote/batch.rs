@@ -27,6 +27,8 @@ pub struct Batch {
     pub surely_bad: bool,
     /// It, or the batch it is a half of, was refused as already there.
     pub repeated: bool,
+    /// It is the last sample of a block, sent to see whether all of the block is there.
+    pub tail: bool,
     /// What it, or the batch it is a half of, went through while the receiver answered 5xx.
     pub trial: Trial,
 }
@@ -57,6 +59,7 @@ impl Batch {
             depth: 0,
             surely_bad: false,
             repeated: false,
+            tail: false,
             trial: Trial::default(),
         }
     }
@@ -98,6 +101,7 @@ impl Batch {
             depth,
             surely_bad: false,
             repeated: self.repeated,
+            tail: false,
             trial: Trial {
                 failed_at: self.trial.failed_at,
                 strikes: self.trial.strikes,

@@ -43,7 +43,12 @@ impl BodyBuilder {
     pub fn finish(&mut self) -> Result<&[u8], CompressError> {
         match (self.version, &mut self.v2) {
             (Version::V2, Some(v2)) => v2.finish(),
-            _ => self.v1.finish(),
+            _ => {
+                self.v1.finish()?;
+                // A small body is all compressed only now.
+                self.foreign.set(self.v1.foreign_bytes());
+                Ok(self.v1.finished())
+            }
         }
     }
 
@@ -73,5 +78,29 @@ impl BodyBuilder {
         if let Some(v2) = &mut self.v2 {
             v2.shrink();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Mono;
+    use crate::remote::testing::{block, decode_zstd, list, piece};
+
+    #[test]
+    fn what_zstd_holds_is_counted_for_a_small_body_too() {
+        let mut builder = BodyBuilder::default();
+        let rules = Rules {
+            oldest_ms: i64::MIN,
+            exemplars: true,
+            histograms: true,
+        };
+        let pieces = [piece(Mono(0), block(1, &list(1, 3)))];
+        let built = builder.build(Protocol::V1Zstd, &pieces, rules);
+        assert_eq!(built.expect("built").samples, 3);
+        let body = builder.finish().expect("finished").to_vec();
+        assert_eq!(decode_zstd(&body).timeseries.len(), 3);
+        assert_eq!(builder.foreign.bytes(), builder.v1.foreign_bytes());
+        assert!(builder.foreign.bytes() > 0);
     }
 }

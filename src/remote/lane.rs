@@ -3,6 +3,8 @@
 
 mod hearing;
 mod losing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,6 +179,7 @@ impl Lane {
             Err(error) => {
                 let answer = Answer::Network(format!("cannot compress the request: {error}"));
                 self.answered(now, now, Counts::default(), &answer);
+                self.forget_doubt();
                 return Turn::Sent;
             }
         };
@@ -184,6 +187,7 @@ impl Lane {
             // Nothing that is sent, or everything has grown too old: nothing to wait for.
             self.leave_out(now, counts);
             self.shard.pass_over(now);
+            self.forget_doubt();
             return Turn::Sent;
         }
         if let Some(limit) = &context.rate {
@@ -218,6 +222,13 @@ impl Lane {
             self.answered(now, done, counts, &answer);
         }
         Turn::Sent
+    }
+
+    /// The batch is not sent again to see whether zstd was refused.
+    fn forget_doubt(&mut self) {
+        if std::mem::take(&mut self.doubted) {
+            self.protocol = None;
+        }
     }
 
     fn answered(&mut self, sent: Mono, now: Mono, counts: Counts, answer: &Answer) {

@@ -107,7 +107,11 @@ impl Outgoing {
         } else {
             plan(list, external, rules)
         };
-        let stored: usize = list.chunks().iter().map(|chunk| stored_bytes(chunk)).sum();
+        let stored: usize = list
+            .chunks()
+            .iter()
+            .map(|chunk| chunk.encoded_bytes())
+            .sum();
         let own = stored / list.len().max(1) + OWN_LABELS_BYTES;
         let entry_bytes = ENTRY_BYTES + shared.encoded_len() + own;
         Outgoing {
@@ -181,14 +185,6 @@ impl Outgoing {
     pub fn entry_bytes(&self) -> usize {
         self.entry_bytes
     }
-}
-
-/// Estimated bytes of the labels of a chunk's series: neighbours are about as long as one another,
-/// so the first and the last one stand for all. A list is made for every page on which a series is
-/// new.
-fn stored_bytes(chunk: &SeriesChunk) -> usize {
-    let last = chunk.len().saturating_sub(1);
-    (chunk.encoded(0).len() + chunk.encoded(last).len()) * chunk.len() / 2
 }
 
 /// Runs the rules; none when they leave every series as it is.
@@ -281,5 +277,29 @@ impl OutgoingCache {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::series::{ChunkBuilder, TargetIdentity};
+
+    #[test]
+    fn long_series_between_short_ones_count() {
+        let target = TargetIdentity {
+            id: 1,
+            job: "job".into(),
+            labels: Labels::default(),
+        };
+        let long = "x".repeat(20_000);
+        let mut builder = ChunkBuilder::default();
+        for value in ["1", &long, &long, "2"] {
+            builder.push([("__name__", "m"), ("a", value)]);
+        }
+        let chunk = Arc::new(builder.finish(None));
+        let list = SeriesList::new(Arc::new(target), vec![chunk]);
+        let bytes = Outgoing::new(&list, &Arc::default(), &[]).entry_bytes();
+        assert!((10_000..10_100).contains(&bytes), "{bytes}");
     }
 }

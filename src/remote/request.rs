@@ -203,6 +203,12 @@ impl RequestBuilder {
         self.body.finish()
     }
 
+    /// The body that was ended last.
+    #[must_use]
+    pub fn finished(&self) -> &[u8] {
+        self.body.finished()
+    }
+
     /// Samples that the last body leaves out because of their age, by index of their piece.
     #[must_use]
     pub fn too_old(&self) -> &[(usize, u64)] {

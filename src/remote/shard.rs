@@ -97,8 +97,8 @@ pub struct Shard {
     repeats_left: u32,
     /// The last block of which a part of the present batch was accepted.
     accepted_part_of: Option<Sequence>,
-    /// The last block whose last sample was sent alone, to see whether all of it is there.
-    tail_sent_of: Option<Sequence>,
+    /// The last block whose last sample was refused as already there when it was sent alone.
+    tail_repeated_of: Option<Sequence>,
     /// Answers that say that the receiver works, of any data.
     answers: u64,
     /// The 5xx answers that the front batch gets, while it does.
@@ -106,6 +106,8 @@ pub struct Shard {
     asides: Asides,
     /// The request that is to be answered is one of those set aside.
     on_aside: bool,
+    /// The batch goes once more before it is answered.
+    again: bool,
     /// Most samples of a request, as far as 413 has taught.
     samples_max: u64,
     /// Requests are a part of their usual size.
@@ -134,11 +136,12 @@ impl Shard {
             halvings_left: 0,
             repeats_left: 0,
             accepted_part_of: None,
-            tail_sent_of: None,
+            tail_repeated_of: None,
             answers: 0,
             failing: None,
             asides: Asides::default(),
             on_aside: false,
+            again: false,
         }
     }
 
@@ -194,7 +197,9 @@ impl Shard {
             return Step::Wait(until);
         }
         self.wait_until = None;
-        self.on_aside = self.attempt == 0 && self.asides.is_due(now);
+        if !self.again {
+            self.on_aside = self.attempt == 0 && self.asides.is_due(now);
+        }
         if self.on_aside {
             return Step::Send;
         }
@@ -309,8 +314,14 @@ impl Shard {
         self.asides.samples()
     }
 
+    /// Keeps to the batch until it is answered: what it got decides nothing yet.
+    pub fn send_again(&mut self) {
+        self.again = true;
+    }
+
     /// Applies the verdict on the batch. `fraction` is random in `0.0..1.0`.
     pub fn answered(&mut self, now: Mono, verdict: &Verdict, fraction: f64) -> Outcome {
+        self.again = false;
         if self.on_aside {
             return self.answered_aside(now, verdict);
         }
@@ -369,6 +380,7 @@ impl Shard {
 
     fn drop_front(&mut self, refusal: Refusal) -> Outcome {
         if let Some(batch) = self.work.pop_front() {
+            self.note_tail(&batch, refusal);
             self.give_up(batch, refusal);
         }
         Outcome::GivenUp(refusal)

@@ -6,10 +6,11 @@
 //! A receiver that has understood 2.0 may say that it wrote nothing: one that drops what a twin of
 //! the agent has sent already does.
 //!
-//! Where zstd is configured, zstd is sent until a 415, or until a batch that was answered with 400 is
-//! taken with snappy. Receivers of 1.0 say 400 to what they cannot decompress, and to samples that they
-//! refuse; only the same batch with snappy tells which it was. If that is refused as well, it was about
-//! the samples, and zstd stays. A 400 that says that the samples are repeated has read them.
+//! Where zstd is configured, zstd is sent until a 415, or until a batch that was refused (400, 406, 422
+//! and the like) is taken with snappy. Receivers of 1.0 refuse what they cannot decompress, and samples;
+//! only the same batch with snappy tells which it was. If that is refused as well, it was about the
+//! samples, and zstd stays. A refusal that says that the samples are repeated has read them. Some say 500
+//! or 501 to what they cannot decompress: the same, until the endpoint has ever taken zstd.
 //!
 //! After a fall-back the endpoint gets 1.0 with snappy, the same batch first, and what is configured
 //! again with one request after [`limits::REMOTE_VERSION_PROBE`]. Shared by the shards of an endpoint;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::transport::{Answer, HttpAnswer, Written};
 use crate::limits;
-use crate::model::time::Mono;
-use crate::remote::answer::{is_page, says_repeated};
+use crate::model::time::{Mono, Wall};
+use crate::remote::answer::{Manners, Verdict, is_page, judge};
 use crate::wire::version::Protocol;
 
 /// What an answer means for the protocol.
@@ -48,7 +49,7 @@ pub struct Speech {
     wanted: Protocol,
     /// When the wanted one is tried again, while 1.0 is spoken instead; zero while it is not.
     probe_at: AtomicU64,
-    /// The endpoint has understood 2.0 once.
+    /// The endpoint has understood what is configured once.
     proven: AtomicBool,
 }
 
@@ -106,7 +107,7 @@ impl Speech {
         };
         match sent {
             Protocol::V1 => Heard::Nothing,
-            Protocol::V1Zstd => self.hear_of_zstd(now, http),
+            Protocol::V1Zstd => self.hear_of_zstd(now, answer, http.status),
             Protocol::V2 => self.hear_of_v2(now, http, samples),
         }
     }
@@ -119,11 +120,15 @@ impl Speech {
         }
     }
 
-    fn hear_of_zstd(&self, now: Mono, http: &HttpAnswer) -> Heard {
-        match http.status {
-            415 => self.fall_back(now, false),
-            400 if !says_repeated(&http.body) => Heard::Doubtful,
-            _ if is_success(http) => self.understood(),
+    fn hear_of_zstd(&self, now: Mono, answer: &Answer, status: u16) -> Heard {
+        match (status, judge(answer, Wall(0), Manners::default())) {
+            (415, _) => self.fall_back(now, false),
+            (_, Verdict::Refused { repeated: false }) => Heard::Doubtful,
+            (500 | 501, _) if !self.proven.load(Ordering::Acquire) => Heard::Doubtful,
+            (_, Verdict::Accepted) => {
+                self.proven.store(true, Ordering::Release);
+                self.understood()
+            }
             _ => Heard::Nothing,
         }
     }
@@ -316,6 +321,27 @@ mod tests {
     }
 
     #[test]
+    fn any_refusal_is_doubted_and_an_error_of_a_receiver_that_never_took_zstd() {
+        for (status, at_first, later) in [
+            (400, Heard::Doubtful, Heard::Doubtful),
+            (406, Heard::Doubtful, Heard::Doubtful),
+            (422, Heard::Doubtful, Heard::Doubtful),
+            (500, Heard::Doubtful, Heard::Nothing),
+            (501, Heard::Doubtful, Heard::Nothing),
+            (502, Heard::Nothing, Heard::Nothing),
+            (503, Heard::Nothing, Heard::Nothing),
+        ] {
+            let speech = Speech::new(Protocol::V1Zstd);
+            let failure = answer(status, None);
+            assert_eq!(hear(&speech, Mono(5), &failure), at_first, "{status}");
+            assert_eq!(speech.spoken(), Protocol::V1Zstd, "{status}");
+            let ok = answer(204, None);
+            assert_eq!(hear(&speech, Mono(6), &ok), Heard::Nothing);
+            assert_eq!(hear(&speech, Mono(7), &failure), later, "{status}");
+        }
+    }
+
+    #[test]
     fn a_400_that_has_read_the_samples_leaves_no_doubt() {
         let speech = Speech::new(Protocol::V1Zstd);
         let repeated = Answer::Http(HttpAnswer {
@@ -324,7 +350,7 @@ mod tests {
             ..HttpAnswer::default()
         });
         assert_eq!(hear(&speech, Mono(5), &repeated), Heard::Nothing);
-        for status in [401, 404, 413, 422, 429, 500, 503] {
+        for status in [401, 404, 408, 413, 429, 502, 503] {
             let other = answer(status, None);
             assert_eq!(hear(&speech, Mono(5), &other), Heard::Nothing, "{status}");
         }

@@ -75,7 +75,8 @@ fn a_receiver_without_zstd_gets_everything_with_snappy() {
     receiver.assert_clean();
     assert_eq!(agent.metric("narthex_remote_zstd", ""), Some(0.0));
     let fallbacks = agent.metric("narthex_remote_version_fallbacks_total", "");
-    assert_eq!(fallbacks, Some(1.0));
+    // One of each shard that was sending.
+    assert!(fallbacks >= Some(1.0), "{fallbacks:?}");
     let log = agent.log();
     let words = "does not understand remote write 1.0 with zstd, it gets remote write 1.0";
     assert!(log.contains(words), "{log}");

@@ -6,6 +6,7 @@
 //! ```text
 //! 4 bytes  number of series
 //! 4 bytes  number of labels
+//! 4 bytes  bytes of the labels of all series, each as often as a series has it
 //! 3 bytes  how many bytes each of the following takes: 1, 2 or 4
 //!          for each series: where its numbers end
 //!          for each label: where it ends
@@ -28,7 +29,7 @@ pub struct SeriesChunk {
 }
 
 /// Bytes before the ends.
-const START: usize = 11;
+const START: usize = 15;
 
 /// How many labels back a label is looked for beside those of the series before: this finds what
 /// neighbours share, and costs little where they share nothing.
@@ -65,6 +66,12 @@ impl SeriesChunk {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Sum of [`Encoded::len`] of all series.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        number_at(&self.bytes, 8)
     }
 
     /// The family all series of this chunk belong to, if the page named one.
@@ -155,6 +162,8 @@ pub struct ChunkBuilder {
     /// Where each label ends.
     ends: Vec<u32>,
     labels: Vec<u8>,
+    /// Bytes of the labels of all series.
+    encoded_bytes: usize,
     scratch: Vec<u8>,
 }
 
@@ -184,6 +193,7 @@ impl ChunkBuilder {
                 number_of(self.ends.len() - 1)
             });
             self.numbers.push(number);
+            self.encoded_bytes += label.len();
         }
         self.series_ends.push(number_of(self.numbers.len()));
     }
@@ -219,7 +229,8 @@ impl ChunkBuilder {
         let ends = self.series_ends.len() * series_width + self.ends.len() * end_width;
         let numbers = self.numbers.len() * number_width;
         let mut bytes = Vec::with_capacity(START + ends + numbers + self.labels.len());
-        let counts = [self.series_ends.len(), self.ends.len()].map(number_of);
+        let encoded_bytes = std::mem::take(&mut self.encoded_bytes);
+        let counts = [self.series_ends.len(), self.ends.len(), encoded_bytes].map(number_of);
         put(&mut bytes, &counts, size_of::<u32>());
         bytes.extend_from_slice(&widths.map(|width| width as u8));
         put(&mut bytes, &self.series_ends, series_width);
@@ -277,6 +288,8 @@ mod tests {
             }
             let chunk = builder.finish(None);
             prop_assert!(builder.is_empty());
+            let encoded_bytes: usize = chunk.all_encoded().map(Encoded::len).sum();
+            prop_assert_eq!(chunk.encoded_bytes(), encoded_bytes);
             prop_assert_eq!((chunk.len(), chunk.all_encoded().count()), (series.len(), series.len()));
             for (index, (encoded, labels)) in chunk.all_encoded().zip(&series).enumerate() {
                 let bytes = contiguous(labels);

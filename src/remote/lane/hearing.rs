@@ -38,6 +38,7 @@ impl Lane {
             Heard::Doubtful => {
                 self.protocol = Some(Protocol::V1);
                 self.doubted = true;
+                self.shard.send_again();
                 return true;
             }
             Heard::FallBack {

@@ -28,7 +28,7 @@ impl Shard {
         self.halvings_left = limits::REMOTE_BISECT_REQUESTS;
         self.repeats_left = limits::REMOTE_REPEATED_REQUESTS;
         self.accepted_part_of = None;
-        self.tail_sent_of = None;
+        self.tail_repeated_of = None;
     }
 
     /// Handles, without a request, a front batch whose fate is known. True if there was one.
@@ -41,24 +41,27 @@ impl Shard {
             && let Some(block) = front.part_of()
             && self.accepted_part_of != Some(block)
         {
-            return self.believe_repeated(block);
+            if self.tail_repeated_of == Some(block) {
+                self.drop_front(Refusal::Repeated);
+                return true;
+            }
+            if self.failing.is_none() {
+                self.send_tail_first(block);
+            }
+            return false;
         }
         front.surely_bad && self.halve(Because::Refused)
     }
 
     /// Every part of the block was refused as already there: a replay after a crash. But a block
     /// that was cut between two requests may have arrived up to the cut, so its last sample is sent
-    /// alone before the rest is believed to be there. False: send the front.
-    fn believe_repeated(&mut self, block: Sequence) -> bool {
-        if self.tail_sent_of == Some(block) {
-            self.drop_front(Refusal::Repeated);
-            return true;
-        }
-        self.tail_sent_of = Some(block);
+    /// alone before the rest is believed to be there. Only the answer to it counts: it may have to go
+    /// more than once, and not at once.
+    fn send_tail_first(&mut self, block: Sequence) {
         let same = |batch: &&Batch| batch.part_of() == Some(block);
         let last = self.work.iter().take_while(same).count() - 1;
         let Some(mut tail) = self.work.remove(last) else {
-            return false;
+            return;
         };
         if let [piece] = tail.pieces.as_slice()
             && piece.samples > 1
@@ -73,8 +76,20 @@ impl Shard {
             tail.pieces = vec![end];
         }
         tail.half = Half::None;
+        tail.repeated = false;
+        tail.tail = true;
         self.work.push_front(tail);
-        false
+    }
+
+    /// Takes note of what is given up, if it is the tail of a block. One that is lost says nothing of
+    /// the others: the next one is asked, or all are looked at.
+    pub(super) fn note_tail(&mut self, batch: &Batch, refusal: Refusal) {
+        match refusal {
+            _ if !batch.tail => {}
+            Refusal::Repeated => self.tail_repeated_of = batch.part_of(),
+            Refusal::Invalid if self.halvings_left > 0 => {}
+            _ => self.accepted_part_of = batch.part_of(),
+        }
     }
 
     pub(super) fn split(&mut self) -> Outcome {

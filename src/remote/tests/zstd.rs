@@ -59,7 +59,7 @@ fn a_request_says_that_it_is_in_victoria_metrics_protocol() {
 
 #[test]
 fn a_receiver_that_does_not_know_zstd_gets_the_same_batch_with_snappy_at_once() {
-    for status in [415, 400] {
+    for status in [415, 400, 406, 422, 500, 501] {
         let mut rig = rig(Understands::Refuses(status), Vec::new());
         rig.write(3, 2, 50);
         rig.receiver.wait_for(rig.written, PATIENCE);

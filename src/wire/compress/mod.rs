@@ -163,14 +163,24 @@ impl CompressedBody {
         }
         if self.compression == Compression::Zstd {
             encoder(&mut self.zstd)?.finish(&mut self.body)?;
-            return Ok(&self.body[PREAMBLE_BYTES..]);
+            return Ok(self.finished());
         }
         let mut preamble = Vec::with_capacity(varint::BYTES_MAX);
         varint::write(&mut preamble, self.raw_bytes as u64);
         let start = PREAMBLE_BYTES.saturating_sub(preamble.len());
         let room = &mut self.body[start..PREAMBLE_BYTES];
         room.copy_from_slice(&preamble[..room.len()]);
-        Ok(&self.body[start..])
+        Ok(self.finished())
+    }
+
+    /// The body that was ended last.
+    #[must_use]
+    pub fn finished(&self) -> &[u8] {
+        let preamble = match self.compression {
+            Compression::Zstd => 0,
+            _ => varint::len(self.raw_bytes as u64),
+        };
+        &self.body[PREAMBLE_BYTES.saturating_sub(preamble)..]
     }
 
     /// Size of the message so far, before compression, in bytes.

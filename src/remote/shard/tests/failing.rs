@@ -245,6 +245,31 @@ fn what_is_set_aside_stays_aside_when_shards_change() {
     assert_eq!(settled(&mut fresh), [3]);
 }
 
+#[test]
+fn what_goes_once_more_before_it_is_judged_is_not_changed_for_what_is_set_aside() {
+    let mut shard = shard();
+    push(&mut shard, at(0), 1, 0, 40);
+    let mut aside = piece(at(0), block(2, &list(1, 1)));
+    aside.aside = Some(at(60));
+    shard.push(aside);
+    assert_eq!(shard.step(at(59), true), Step::Send);
+    shard.send_again();
+    for _ in 0..2 {
+        assert_eq!(shard.step(at(61), true), Step::Send);
+        assert_eq!(sequences(&shard), [1]);
+    }
+    shard.answered(at(61), &Verdict::Accepted, 0.0);
+    assert_eq!(settled(&mut shard), [1]);
+    assert_eq!(shard.step(at(61), true), Step::Send);
+    assert_eq!(sequences(&shard), [2]);
+    // Nor the other way round.
+    shard.send_again();
+    push(&mut shard, at(61), 3, 0, 40);
+    assert_eq!(shard.step(at(62), true), Step::Send);
+    shard.answered(at(62), &Verdict::Accepted, 0.0);
+    assert_eq!(settled(&mut shard), [2]);
+}
+
 /// One thing that a receiver does for a while.
 #[derive(Clone, Debug)]
 enum Weather {

@@ -230,9 +230,10 @@ fn a_receiver_that_refuses_everything_cannot_ask_for_endless_requests() {
 }
 
 /// A receiver as Prometheus is one: a request is taken as a whole or not at all; a sample that is
-/// older than the newest of its series is refused, the newest one may come again.
+/// older than the newest of its series is refused, the newest one may come again if it is lenient.
 #[derive(Default)]
 struct Strict {
+    lenient: bool,
     newest: HashMap<String, i64>,
     stored: BTreeSet<Name>,
 }
@@ -243,7 +244,7 @@ impl Strict {
         let names = names(request);
         for (series, time) in &names {
             let own = newest.entry(series.clone()).or_insert(i64::MIN);
-            if time < own {
+            if time < own || time == own && !self.lenient {
                 return REPEATED;
             }
             *own = *time;
@@ -252,6 +253,110 @@ impl Strict {
         self.stored.extend(names);
         Verdict::Accepted
     }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    None,
+    /// It has to wait before it goes.
+    NotSent,
+    NotTaken,
+    AnswerLost,
+}
+
+fn mishap() -> impl Strategy<Value = Mishap> {
+    prop_oneof![
+        4 => Just(Mishap::None),
+        1 => Just(Mishap::NotSent),
+        1 => Just(Mishap::NotTaken),
+        1 => Just(Mishap::AnswerLost),
+    ]
+}
+
+/// A block of 800 samples, of which the first 750 are there. Its tail, the first request of one
+/// sample, is answered so.
+fn tail_answered(
+    shard: &mut Shard,
+    books: &mut Books,
+    mut tail: impl FnMut(Mono) -> Option<Verdict>,
+) {
+    push(shard, at(0), 1, 1, 800);
+    push(shard, at(0), 2, 2, 100);
+    let mut now = at(0);
+    let mut tail_answered = false;
+    loop {
+        match shard.step(now, true) {
+            Step::Send => {}
+            Step::Wait(until) => {
+                now = until;
+                continue;
+            }
+            Step::Idle => return,
+        }
+        let request = request(shard);
+        let names = names(&request);
+        tail_answered |= names.len() == 1;
+        let refused = tail_answered.then(|| tail(now)).flatten();
+        let refused = refused.or_else(|| {
+            let is_there = |name: &Name| {
+                let number = name
+                    .0
+                    .strip_prefix("t1/")
+                    .and_then(|own| own.parse::<u32>().ok());
+                number.is_some_and(|number| number < 750)
+            };
+            names.iter().any(is_there).then_some(REPEATED)
+        });
+        if refused.is_none() {
+            books.store(&request);
+        }
+        shard.answered(now, &refused.unwrap_or(Verdict::Accepted), 0.0);
+    }
+}
+
+#[test]
+fn a_block_whose_tail_falls_into_an_outage_is_completed() {
+    for minutes in [0, 1, 10, 60] {
+        let (mut shard, mut books) = (of_samples(10_000), Books::default());
+        let mut first = None;
+        tail_answered(&mut shard, &mut books, |now| {
+            let end = *first.get_or_insert(now) + Duration::from_secs(60 * minutes);
+            (now <= end).then_some(Verdict::Failed(None))
+        });
+        assert_eq!(books.samples(), 150, "{minutes} minutes");
+        let repeated = HashMap::from([(Refusal::Repeated, 750)]);
+        assert_eq!(given_up(&mut shard), repeated, "{minutes} minutes");
+    }
+}
+
+#[test]
+fn a_tail_that_is_lost_says_nothing_of_its_block() {
+    for (verdict, refusal) in [
+        (INVALID, Refusal::Invalid),
+        (Verdict::Split, Refusal::TooLarge),
+        (Verdict::Throttled, Refusal::Throttled),
+        (Verdict::Unauthorized, Refusal::Unauthorized),
+    ] {
+        let (mut shard, mut books) = (of_samples(10_000), Books::default());
+        let mut once = Some(verdict);
+        tail_answered(&mut shard, &mut books, |_| once.take());
+        assert_eq!(books.samples(), 149, "{refusal:?}");
+        let expected = HashMap::from([(Refusal::Repeated, 750), (refusal, 1)]);
+        assert_eq!(given_up(&mut shard), expected);
+    }
+}
+
+#[test]
+fn tails_that_are_lost_do_not_cost_a_request_each() {
+    let (mut shard, mut books) = (of_samples(10_000), Books::default());
+    let mut requests = 0;
+    tail_answered(&mut shard, &mut books, |_| {
+        requests += 1;
+        Some(Verdict::Unauthorized)
+    });
+    assert!(requests <= 10, "{requests} requests");
+    assert_eq!(given_up(&mut shard)[&Refusal::Unauthorized], 900);
 }
 
 proptest! {
@@ -283,16 +388,24 @@ proptest! {
         prop_assert_eq!(books.samples() + expected.len(), total);
         prop_assert_eq!(lost(&mut shard), expected);
     }
+}
 
-    /// Whatever was sent before a crash, and however often: in the end a strict receiver has
-    /// everything, and all that was called repeated it really had.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Whatever was sent before a crash, and however often, and whichever requests get no answer: in
+    /// the end a strict receiver has everything, and all that was called repeated it really had.
     #[test]
     fn replays_after_crashes_lose_nothing_at_a_strict_receiver(
         sizes in prop::collection::vec((1u64..4, 1usize..40), 1..14),
-        crashes in prop::collection::vec((1usize..30, 0usize..8), 0..4),
-        samples in 5u64..200,
+        crashes in prop::collection::vec((1usize..30, 0usize..8), 0..6),
+        samples in 5u64..60,
+        mishaps in prop::collection::vec(mishap(), 1..40),
+        lenient in any::<bool>(),
     ) {
-        let mut receiver = Strict::default();
+        let mut receiver = Strict { lenient, ..Strict::default() };
+        let mut mishaps = mishaps.into_iter().chain(std::iter::repeat(Mishap::None));
+        let mut now = at(0);
         let mut done = BTreeSet::new();
         let total: usize = sizes.iter().map(|(_, series)| series).sum();
         let crashes = crashes.into_iter().map(Some).chain([None]);
@@ -300,15 +413,25 @@ proptest! {
             let mut shard = of_samples(samples);
             for (index, (target, series)) in sizes.iter().enumerate() {
                 if !done.contains(&(index as u64 + 1)) {
-                    push(&mut shard, at(0), index as u64 + 1, *target, *series);
+                    push(&mut shard, now, index as u64 + 1, *target, *series);
                 }
             }
             let (limit, unstored) = crash.unwrap_or((usize::MAX, 0));
             let (mut requests, mut finished) = (0, Vec::new());
-            while requests < limit && shard.step(at(0), true) == Step::Send {
+            while requests < limit && shard.step(now, true) == Step::Send {
                 requests += 1;
-                let verdict = receiver.take(&request(&shard));
-                shard.answered(at(0), &verdict, 0.0);
+                let mishap = mishaps.next().expect("without end");
+                if mishap == Mishap::NotSent {
+                    prop_assert_eq!(shard.step(now, true), Step::Send);
+                }
+                let silence = Verdict::Retry(None);
+                let verdict = match mishap {
+                    Mishap::NotTaken => silence,
+                    Mishap::AnswerLost => { receiver.take(&request(&shard)); silence }
+                    Mishap::None | Mishap::NotSent => receiver.take(&request(&shard)),
+                };
+                shard.answered(now, &verdict, 0.0);
+                now = now + shard.wait_left(now);
                 finished.extend(settled(&mut shard));
                 for (refusal, block, series) in lost(&mut shard) {
                     prop_assert_eq!(refusal, Refusal::Repeated);
