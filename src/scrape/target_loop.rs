@@ -290,11 +290,12 @@ impl TargetLoop {
         } = page.filled;
         let (mut gone, mut markers) = (ChunkBuilder::default(), ChunkBuilder::default());
         // A page without a row changes nothing, but ends what the job's old rules made.
-        let nothing_left = || {
-            let (chunks, vanished) = (self.chunks.clone(), Vec::new());
-            (!self.replaced.is_empty()).then_some(Change { chunks, vanished })
+        let nothing_left = || Change {
+            chunks: self.chunks.clone(),
+            vanished: Vec::new(),
         };
-        if let Some(change) = page.change.or_else(nothing_left) {
+        let is_left = !self.replaced.is_empty();
+        if let Some(change) = page.change.or_else(|| is_left.then(nothing_left)) {
             self.adopt(change, &mut gone);
         }
         if let Some(links) = &self.starts {
