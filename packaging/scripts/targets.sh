@@ -75,13 +75,14 @@ zstd_flags() {
 # small_build COMMAND TARGET FOLDER [FOLDERS:]: a release build, with these folders first in PATH, that
 # builds the standard library too: for size, and without what reads debug information for backtraces, of
 # which a stripped program has none. Tables for unwinding serve panics alone, not a debugger at any
-# instruction; a panic while something is dropped ends the process, as the second one always does. No
+# instruction; a panic while something is dropped ends the process, as the second one always does. A
+# panic says file and line, not the column: places in one line are one then. No
 # panic passes through C, which needs none. A stable compiler takes these flags with RUSTC_BOOTSTRAP=1
 # alone, and rust-toolchain.toml names the one that is known to keep their meaning.
 small_build() {
     env PATH="${4:-}$PATH" RUSTC_BOOTSTRAP=1 \
         CFLAGS="${CFLAGS:-} -fno-asynchronous-unwind-tables $(zstd_flags | tr '\n' ' ')" \
-        RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort" \
+        RUSTFLAGS="$RUSTFLAGS -Zuse-sync-unwind=yes -Zpanic-in-drop=abort -Zlocation-detail=file,line" \
         cargo "$1" --release --locked --target "$2" --target-dir "$3" \
         -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size >&2
 }
