@@ -12,6 +12,9 @@ const PAGES: usize = 8;
 /// How much more memory an outage may take, in KiB.
 const GROWTH_KIB: u64 = 8 * 1024;
 
+/// From when a receiver writes a request down to its answer, on a busy machine.
+const UNANSWERED: Duration = Duration::from_secs(1);
+
 /// Catching up, with a receiver that writes everything down.
 fn catching_up() -> Duration {
     Duration::from_secs(effort::pick(60, 1800))
@@ -60,6 +63,7 @@ fn an_outage_for_real_costs_no_memory_and_is_caught_up_with() {
     let exporters = exporters(effort::pick(4, 20));
     let mut scene = running(&exporters);
     scene.receiver.go_away();
+    let left = wait::now();
     let (samples, log) = counts(&scene);
     scene.ledger.wait_for(5);
     let before = scene.agent.resident_bytes() >> 10;
@@ -88,7 +92,9 @@ fn an_outage_for_real_costs_no_memory_and_is_caught_up_with() {
          at most",
         sent / took.as_secs_f64(),
     );
-    assert_eq!((audit.lost(), audit.duplicated), (0, 0), "{audit}");
+    assert_eq!(audit.lost(), 0, "{audit}");
+    // The receiver writes a request down before it answers: the cut may take the answer.
+    audit.assert_repeated_only_near(&[left], UNANSWERED);
     if !scene
         .agent
         .kind
