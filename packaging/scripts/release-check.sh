@@ -12,7 +12,7 @@ set -eu
 # shellcheck source=packaging/scripts/machines.sh
 . "$(dirname "$0")/machines.sh"
 
-STEPS='dist binaries units machines reproducible deb rpm archive make-install supply clean boot'
+STEPS='dist binaries units machines reproducible deb rpm archive make-install supply clean fallback boot'
 SCRATCH=$(mktemp -d)
 PIDS=
 cleanup() {
@@ -334,6 +334,27 @@ step_clean() {
 both_are_up() {
     up=$(curl -fsS http://localhost:19092/api/v1/targets 2>/dev/null | grep -o '"health":"up"' | wc -l)
     [ "$up" -eq 2 ]
+}
+
+# Without rustup: the binaries made in a Debian that has neither it nor a compiler, with what Debian and
+# PyPI have, and run.
+step_fallback() {
+    make_root
+    connect_root
+    in_root apt-get install -y -qq --no-install-recommends ca-certificates >/dev/null
+    git clone -q --no-local "$ROOT" "$SCRATCH/root/root/narthex"
+    for target in $TARGETS; do
+        # shellcheck disable=SC2016
+        in_root env HOME=/root sh -euc '. "${0%/*}/lib.sh"; . "${0%/*}/targets.sh"
+            need_toolchain; build_target "$1" /root/built' \
+            /root/narthex/packaging/scripts/dist.sh "$target" 2>&1 | tee "$SCRATCH/fallback.log"
+        grep -q '^==> building .* with zig' "$SCRATCH/fallback.log" || die 'it was not zig that built'
+        binary=$SCRATCH/root$(tail -n 1 "$SCRATCH/fallback.log")
+        [ -x "$binary" ] || die "no binary for $target: $(tail "$SCRATCH/fallback.log")"
+        $(runner_of "$target") "$binary" --version
+        $(runner_of "$target") "$binary" check config packaging/config/narthex.yml
+        say "$target, by Debian's compiler and zig: $(stat -c %s "$binary") bytes, $(file -b "$binary")"
+    done
 }
 
 # The deb under a real systemd, in a container without a network: readiness, status, reload, watchdog.

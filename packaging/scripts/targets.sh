@@ -147,6 +147,8 @@ build_target() {
         say "building $target with zig" >&2
         # zig brings the C library, its start files and what unwinds.
         export RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
+        # Its clang takes AVX-512 without 512 bits for the usual; libdeflate asks for it by function.
+        case $target in x86_64-*) export CFLAGS="${CFLAGS:-} -mevex512" ;; esac
         (cd "$source" && small_build zigbuild "$target" "$folder" "$ZIG:$compiler")
     fi
     echo "$folder/$target/release/narthex"
