@@ -1,4 +1,5 @@
-//! Integers and bounded reads of the formats we write ourselves.
+//! Integers and bounded reads of the formats we write ourselves, and what is hot about bytes.
 
 pub mod cursor;
+pub mod same;
 pub mod varint;

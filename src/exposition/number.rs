@@ -71,6 +71,28 @@ pub(super) fn short_decimal(text: &[u8]) -> Option<(f64, usize)> {
     Some((if negative { -scaled } else { scaled }, at))
 }
 
+/// Reads the integer of one to seven digits at the start of `text`, if a newline follows it, and its
+/// length: what most rows end with. All eight bytes are looked at together; that there are so many
+/// holds everywhere but at the end of a page.
+#[inline]
+pub(super) fn short_integer_line(text: &[u8]) -> Option<(f64, usize)> {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let word = u64::from_le_bytes(*text.first_chunk()?);
+    let digits = word ^ u64::from_ne_bytes([b'0'; 8]);
+    // A byte above 9 gets its high bit. Carries spoil bytes behind the first one only.
+    let others = (digits.wrapping_add(u64::from_ne_bytes([0x80 - 10; 8])) | digits) & HIGH;
+    let bits = others.trailing_zeros() & !7;
+    if bits == 0 || bits == u64::BITS || (word >> bits) as u8 != b'\n' {
+        return None;
+    }
+    // Zeros in front; then pairs, fours and all eight become one number each.
+    let mut value = digits << (u64::BITS - bits);
+    value = value.wrapping_mul((10 << 8) + 1) >> 8;
+    value = (value & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
+    value = (value & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32;
+    Some((value as u32 as f64, (bits / 8) as usize))
+}
+
 #[inline]
 fn digits(text: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
     while let Some(byte) = text.get(at) {
@@ -182,5 +204,48 @@ pub(super) fn seconds_to_millis(seconds: f64) -> i64 {
         millis as i64
     } else {
         i64::MIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn short_integers_end_with_their_line() {
+        for (text, expected) in [
+            (&b"0\nabcdefg"[..], Some((0.0, 1))),
+            (b"7\n8\n9\n10\n", Some((7.0, 1))),
+            (b"0012345\n", Some((12345.0, 7))),
+            (b"9999999\n", Some((9_999_999.0, 7))),
+            (b"12345678\n", None),
+            (b"1 1\nabcdef", None),
+            (b"1.5\nabcdef", None),
+            (b"-1\nabcdefg", None),
+            (b"\n1\nabcdefg", None),
+            (b"1\n", None),
+            (b"\xb1\nabcdefg", None),
+            (b"1\xff\n\xff\xff\xff\xff\xff\xff", None),
+        ] {
+            assert_eq!(short_integer_line(text), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn short_integers_are_what_other_readers_make_of_them(
+            text in "[0-9]{0,9}[\\n .e:/]?[0-9\\n]{0,3}", behind in prop::collection::vec(any::<u8>(), 0..9)) {
+            let mut text = text.into_bytes();
+            text.extend(behind);
+            if let Some((value, length)) = short_integer_line(&text) {
+                prop_assert_eq!(short_decimal(&text), Some((value, length)));
+                prop_assert_eq!(text[length], b'\n');
+            } else {
+                let short = text.iter().position(|byte| *byte == b'\n').unwrap_or(8);
+                let plain = text[..short.min(text.len())].iter().all(u8::is_ascii_digit);
+                prop_assert!(!plain || short == 0 || short > 7 || text.len() < 8);
+            }
+        }
     }
 }

@@ -14,7 +14,11 @@ pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)>
     if input.get(at) != Some(&b' ') {
         return None;
     }
-    let (value, length) = number::short_decimal(input.get(at + 1..)?)?;
+    let rest = input.get(at + 1..)?;
+    if let Some((value, length)) = number::short_integer_line(rest) {
+        return Some((Tail::of(value), at + 1 + length + 1));
+    }
+    let (value, length) = number::short_decimal(rest)?;
     let end = at + 1 + length;
     if input.get(end) != Some(&b'\n') {
         return None;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::chunk::{KeyChunk, RowKind};
 use super::row::Row;
+use crate::bytes::same::begins;
 use crate::exposition::line::{LineParser, Tail};
 
 /// A row of the last page: chunk and row in it.
@@ -110,5 +111,5 @@ fn shows(page: &[u8], row: &Row<'_>, last: &[u8]) -> bool {
     let Some((shared, rest)) = page.split_at_checked(row.shared) else {
         return false;
     };
-    rest.starts_with(row.text) && (row.shared == 0 || last.starts_with(shared))
+    begins(rest, row.text) && (row.shared == 0 || begins(last, shared))
 }

@@ -6,6 +6,12 @@
 //! were needed once go back as well ([`ProgramPages`]).
 
 mod allocator;
+#[cfg(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    any(test, target_env = "musl")
+))]
+mod copy;
 mod foreign;
 mod large;
 mod program;
