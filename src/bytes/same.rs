@@ -1,6 +1,9 @@
-//! Whether two short runs of bytes are the same, without a call: the texts of a page are compared
-//! row by row, a few dozen bytes each, and the C library of a static binary (musl) looks at one
-//! byte after the other, twenty times slower than at sixteen.
+//! Whether two short runs of bytes are the same.
+//!
+//! The texts of a page are compared row by row, a few dozen bytes each. The comparison of the C
+//! library is called for that where it is a good one: glibc's, and our own on x86-64
+//! (`sys::memory`). musl's elsewhere looks at one byte after the other, so ARM compares here,
+//! sixteen bytes at once.
 
 /// Bytes that are compared at once.
 const BLOCK: usize = 16;
@@ -30,7 +33,10 @@ pub fn same(one: &[u8], two: &[u8]) -> bool {
 #[inline]
 #[must_use]
 pub fn begins(text: &[u8], start: &[u8]) -> bool {
-    text.get(..start.len()).is_some_and(|own| same(own, start))
+    if cfg!(all(target_env = "musl", not(target_arch = "x86_64"))) {
+        return text.get(..start.len()).is_some_and(|own| same(own, start));
+    }
+    text.starts_with(start)
 }
 
 #[cfg(test)]
@@ -58,7 +64,6 @@ mod tests {
             two in prop::collection::vec(0..2u8, 0..40)) {
             prop_assert_eq!(same(&one, &two), one == two);
             prop_assert_eq!(begins(&one, &two), one.starts_with(&two));
-            prop_assert_eq!(begins(&two, &one), two.starts_with(&one));
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn short_decimal(text: &[u8]) -> Option<(f64, usize)> {
 /// Reads the integer of one to seven digits at the start of `text`, if a newline follows it, and its
 /// length: what most rows end with. All eight bytes are looked at together; that there are so many
 /// holds everywhere but at the end of a page.
-#[inline]
+#[inline(always)]
 pub(super) fn short_integer_line(text: &[u8]) -> Option<(f64, usize)> {
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let word = u64::from_le_bytes(*text.first_chunk()?);

@@ -9,7 +9,7 @@ use super::series::Scanned;
 use super::view::{Stop, View};
 
 /// The commonest end of a row: a blank, a short decimal, a newline. Every dialect reads it so.
-#[inline]
+#[inline(always)]
 pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)> {
     if input.get(at) != Some(&b' ') {
         return None;
