@@ -289,8 +289,32 @@ impl Writer {
         self.paused_until.is_none() && (!self.due.is_unsynced() || self.sync(now))
     }
 
-    /// Writes the closed bodies as frames.
+    /// Writes and syncs everything before the end: no pause holds it up, and what fails once is
+    /// tried again.
+    pub fn finish(&mut self, now: Mono) {
+        for _ in 0..2 {
+            if self.paused_until.is_some() {
+                self.resume(now);
+            }
+            if self.flush(now) {
+                return;
+            }
+        }
+    }
+
+    /// Writes the closed bodies, and ends the segment if that was enough for it.
     fn write(&mut self, now: Mono) {
+        if self.write_closed(now) && self.is_segment_done(now) {
+            // What found no room in a closed body is in the open one, in terms of this segment.
+            self.bodies.close();
+            if self.write_closed(now) && self.sync(now) {
+                self.begin_segment();
+            }
+        }
+    }
+
+    /// Writes the closed bodies as frames. False if the disk refuses.
+    fn write_closed(&mut self, now: Mono) -> bool {
         let since = self.waiting_since.unwrap_or(now);
         // A block that found no room in a closed body waits in the next one, since just now.
         self.waiting_since = self.bodies.has_open().then_some(now);
@@ -305,7 +329,7 @@ impl Writer {
             };
             if let Err(error) = self.write_frame(now, header) {
                 self.fail_write(now, error);
-                return;
+                return false;
             }
             if header.span > 0 {
                 self.progress.staged = header.last();
@@ -315,9 +339,7 @@ impl Writer {
             }
             self.due.wrote(self.progress.staged, since);
         }
-        if self.is_segment_done(now) {
-            self.roll(now);
-        }
+        true
     }
 
     /// The segment will not be written to again: makes the frames that its file has durable.
@@ -374,13 +396,6 @@ impl Writer {
         let cheap = size.repeated * limits::SEGMENT_OVERHEAD_PARTS <= size.total;
         let end = active.end();
         end >= max || (end >= limits::SEGMENT_BYTES_MIN && cheap)
-    }
-
-    /// Ends the segment, durably, and begins another.
-    fn roll(&mut self, now: Mono) {
-        if self.sync(now) {
-            self.begin_segment();
-        }
     }
 
     /// The next write makes a new segment; what is encoded from here on stands in it.

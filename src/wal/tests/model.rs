@@ -8,7 +8,7 @@ use crate::model::source::GapReason;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Append(u8),
+    Append(u16),
     Pass(u16),
     /// A reader reads so many blocks.
     Read(usize, u8),
@@ -23,8 +23,13 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
+    operation_of(30)
+}
+
+/// At most so many blocks are appended at once.
+fn operation_of(most: u16) -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (1..30u8).prop_map(Operation::Append),
+        6 => (1..most).prop_map(Operation::Append),
         4 => (0..15_000u16).prop_map(Operation::Pass),
         4 => (0..2usize, 1..60u8).prop_map(|(reader, count)| Operation::Read(reader, count)),
         3 => (0..2usize, 0..5u8).prop_map(|(queue, keep)| Operation::Settle(queue, keep)),
@@ -174,6 +179,15 @@ impl World {
     }
 }
 
+/// With small segments and room for all blocks in memory.
+fn roomy() -> Options {
+    Options {
+        budget_bytes: crate::limits::LOG_BYTES_MIN,
+        ring_bytes: 1 << 30,
+        ..options()
+    }
+}
+
 fn check(options: Options, operations: &[Operation]) -> Sim {
     let mut world = World::new(options);
     for operation in operations {
@@ -201,6 +215,18 @@ proptest! {
     #[test]
     fn a_log_with_a_stage_agrees_with_a_list(operations in prop::collection::vec(operation(), 1..60)) {
         let sim = check(staged(), &operations);
+        prop_assert!(sim.opened.core.status().failing.is_none());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// Segments end by size in the middle of it, and frames are not closed because memory is short.
+    #[test]
+    fn a_log_with_room_in_memory_agrees_with_a_list(
+        operations in prop::collection::vec(operation_of(1000), 10..30)) {
+        let sim = check(roomy(), &operations);
         prop_assert!(sim.opened.core.status().failing.is_none());
     }
 }
@@ -286,5 +312,30 @@ fn a_sync_interval_of_zero_syncs_every_frame_and_does_not_spin() {
         sim.pass(1_000);
         assert_eq!(sim.opened.core.status().progress.synced, last);
         assert!(sim.opened.core.next_deadline() > sim.clock.mono());
+    }
+}
+
+#[test]
+fn a_segment_that_ends_by_size_keeps_its_newest_block() {
+    for stage_dir in [None, Some(STAGE.into())] {
+        let mut sim = Sim::new(
+            5,
+            Options {
+                stage_dir,
+                ..roomy()
+            },
+        );
+        sim.begin_epoch(1, true);
+        let _holds_segments = sim.opened.queues.register("q");
+        for _ in 0..3000 {
+            sim.append();
+        }
+        assert!(sim.opened.core.status().segments > 1);
+        sim.opened.core.finish(sim.clock.mono());
+        let disk = sim.disk.clone();
+        let sim = sim.restart(disk);
+        let read = sim.read_all(&mut sim.reader(), Sequence::ZERO);
+        let missing: Vec<_> = (1..=3000).filter(|own| !read.contains(own)).collect();
+        assert_eq!(missing, [0u64; 0]);
     }
 }
