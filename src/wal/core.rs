@@ -72,6 +72,8 @@ pub enum Notice {
     PositionsStored,
     /// The stage refused, and is not used any more.
     StageFailed(std::io::Error),
+    /// The process ends, and so many samples that a queue still owes were never on disk.
+    Unwritten(u64),
     /// A segment went for its space before everyone had settled it.
     Dropped(Doomed),
 }
@@ -303,12 +305,28 @@ impl Core {
     /// Writes, syncs and stores everything: before the end, or when no more blocks will come.
     pub fn finish(&mut self, now: Mono) -> Vec<Notice> {
         let mut notices = Vec::new();
-        self.writer.flush(now);
+        self.writer.finish(now);
         notices.extend(self.writer.take_failure().map(Notice::Failed));
         self.housekeeping(now, &mut notices);
         let Progress { synced, staged, .. } = self.writer.progress();
         if synced == staged && !self.positions_failing {
             self.writer.clear_stage();
+        }
+        notices
+    }
+
+    /// As [`Core::finish`], at the end of the process: what memory alone has is lost with it, and
+    /// stands in the books.
+    pub fn end(&mut self, now: Mono) -> Vec<Notice> {
+        let mut notices = self.finish(now);
+        let Progress {
+            written, synced, ..
+        } = self.writer.progress();
+        let rest = self.log.ring.lock().after(written);
+        if !rest.is_empty() {
+            let samples = self.queues.conclude(&rest);
+            notices.extend((samples > 0).then_some(Notice::Unwritten(samples)));
+            notices.extend(self.store_positions(synced));
         }
         notices
     }

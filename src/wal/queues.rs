@@ -3,6 +3,7 @@
 //! Registered from any thread, served by the log's thread. One lock, held for a few instructions
 //! except while positions are written, which only registration could notice.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use parking_lot::Mutex;
 
 use super::log::Log;
 use super::losses::seat::Seat;
-use super::losses::tally::{Tally, Wanted};
+use super::losses::tally::{Held, Tally, Wanted};
 use super::positions::{Position, PositionFile, Totals};
 use super::retention;
 use crate::limits;
-use crate::model::block::Sequence;
+use crate::model::block::{ScrapeBlock, Sequence};
 use crate::model::file_name;
 use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::position::AckRanges;
@@ -374,6 +375,32 @@ impl Queues {
             self.log.losses.hold(queue, reason, tally.held);
             entry.settled.with(|own| own.insert(from, last));
         }
+    }
+
+    /// The process ends, and `rest` was never on disk: what the queues of this run have not settled
+    /// of it is lost. Returns its samples. To be followed by [`Queues::store`].
+    pub fn conclude(&self, rest: &[Arc<ScrapeBlock>]) -> u64 {
+        let mut lost = 0;
+        for entry in self.entries.lock().iter() {
+            let Some(queue) = &entry.name else { continue };
+            let settled = entry.settled.with(|own| own.clone());
+            let mut jobs: BTreeMap<Arc<str>, Held> = BTreeMap::new();
+            for block in rest.iter().filter(|own| !settled.contains(own.sequence)) {
+                let job = &block.series.target().job;
+                let own = jobs.entry(Arc::clone(job)).or_insert_with(|| Held {
+                    sequence: block.sequence,
+                    job: Arc::clone(job),
+                    samples: 0,
+                });
+                own.samples += block.sample_count() as u64;
+                lost += block.sample_count() as u64;
+            }
+            let held = jobs.into_values().collect();
+            let losses = &self.log.losses;
+            losses.hold(queue, LossReason::Unlogged, held);
+            losses.conclude(queue, &settled);
+        }
+        lost
     }
 
     /// Shows how far the registered queues are: the segment that has the first block which is not

@@ -84,7 +84,7 @@ impl Shell {
         }
         let now = self.clock.mono();
         self.drain(now);
-        let notices = self.core.finish(now);
+        let notices = self.core.end(now);
         self.report(notices);
         self.publish(now);
     }
@@ -180,6 +180,10 @@ impl Shell {
                         "file system in memory refused, everything goes straight to disk from now on"
                     );
                 }
+                Notice::Unwritten(samples) => log::error!(
+                    component = "log", samples;
+                    "log could not be written before the end, what was not delivered is lost"
+                ),
                 Notice::Dropped(doomed) => log::warn!(
                     component = "log",
                     segment = doomed.segment.number,

@@ -100,8 +100,13 @@ impl LossBook {
     }
 
     /// Blocks of a queue have left the log while it was sending them: they are lost only if the
-    /// process ends before it has settled them.
+    /// process ends before it has settled them. What was said before of the blocks from the first to
+    /// the last of them no longer counts: a segment that cannot be deleted is counted again.
     pub fn hold(&self, queue: &str, reason: LossReason, blocks: Vec<Held>) {
+        let numbers = blocks.iter().map(|held| held.sequence);
+        let (Some(first), Some(last)) = (numbers.clone().min(), numbers.max()) else {
+            return;
+        };
         let now = self.clock.wall();
         let blocks = blocks.into_iter().map(|held| {
             let key = LossKey {
@@ -112,8 +117,18 @@ impl LossBook {
             (key, held.sequence, loss(held.samples, now))
         });
         let mut state = self.state.lock();
+        let said = first..=last;
+        state
+            .held
+            .retain(|(key, own, _)| key.queue != queue || !said.contains(own));
         let room = limits::LOSS_OPEN.saturating_sub(state.held.len());
         state.held.extend(blocks.take(room));
+    }
+
+    /// A queue ends, and has settled this, though no position may say so: its losses up to now are
+    /// final, and what it delivered is not lost.
+    pub fn conclude(&self, queue: &str, settled: &AckRanges) {
+        self.state.lock().close(&[(queue, settled)]);
     }
 
     /// Stores the books, as they are when positions are stored: `settled` has, by queue, what

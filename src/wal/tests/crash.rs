@@ -220,3 +220,28 @@ fn a_position_waits_for_the_sync_of_what_it_names() {
     sim.pass(10_000);
     assert_eq!(sim.opened.queues.stored()[0].floor(), Sequence(6));
 }
+
+#[test]
+fn an_end_in_the_pause_after_a_failure_writes_all_the_same() {
+    let mut options = options();
+    options.ring_bytes = 1 << 20;
+    // The frame of the second block, at its write or at its sync; or whatever the end does first.
+    for at in 1..6 {
+        let mut sim = Sim::new(8, options.clone());
+        let _holds_segments = sim.opened.queues.register("q");
+        sim.append();
+        sim.pass(11_000);
+        sim.disk.inject(sim.disk.operations() + at, Fault::Once);
+        sim.append();
+        sim.pass(1_500);
+        for _ in 0..10 {
+            sim.append();
+        }
+        sim.opened.core.end(sim.clock.mono());
+        sim.disk.heal();
+        let disk = sim.disk.clone();
+        let sim = sim.restart(disk);
+        let read = sim.read_all(&mut sim.reader(), Sequence::ZERO);
+        assert_eq!(read, (1..=12).collect::<Vec<_>>(), "operation {at}");
+    }
+}

@@ -244,3 +244,42 @@ proptest! {
         prop_assert_eq!(by_reason(&losses, LossReason::Invalid), refused + doubled);
     }
 }
+
+#[test]
+fn what_a_full_disk_never_took_is_in_the_books_at_the_end() {
+    let mut options = options();
+    options.ring_bytes = 1 << 20;
+    let mut sim = Sim::new(4, options);
+    let mut worker = Worker::start(&sim);
+    // Twice: both slots of the books are there, and are written in place.
+    for _ in 0..2 {
+        for _ in 0..6 {
+            sim.append();
+        }
+        worker.read(6);
+        worker.send(&sim, 6);
+        sim.pass(11_000);
+        sim.pass(11_000);
+    }
+    sim.disk.inject(sim.disk.operations() + 1, Fault::Full);
+    for _ in 0..10 {
+        sim.append();
+    }
+    sim.pass(1_500);
+    assert!(sim.opened.core.status().failing.is_some());
+    // Some are delivered from memory, some are in hand, some were never read.
+    worker.read(7);
+    worker.send(&sim, 4);
+    let refused: u64 = worker.refused.values().sum();
+    let delivered: u64 = worker.delivered.values().sum();
+    let appended: u64 = sim.appended.values().map(|own| samples(own)).sum();
+    sim.opened.core.end(sim.clock.mono());
+    let disk = sim.disk.clone();
+    let sim = sim.restart(disk);
+    let losses = sim.opened.log.losses.snapshot();
+    let unlogged = by_reason(&losses, LossReason::Unlogged);
+    assert_eq!(by_reason(&losses, LossReason::Invalid), refused);
+    assert!(unlogged > 0);
+    assert_eq!(delivered + refused + unlogged, appended);
+}
+

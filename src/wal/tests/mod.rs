@@ -14,20 +14,24 @@ mod seek;
 mod stage;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::codec::values;
+use super::format::frame::FrameHeader;
+use super::frames::{Frames, Step};
 use super::open::{Opened, Options, open};
 use super::reader::LogReader;
 use super::recover::recover;
+use super::segment;
 use super::testing::{Workload, render};
 use crate::model::block::{EpochId, Sequence};
 use crate::model::source::{BlockSource, Next};
 use crate::model::time::{Mono, Wall};
 use crate::model::timeline::Epoch;
 use crate::sys::clock::{Clock, ManualClock};
+use crate::sys::fs::Storage;
 use crate::sys::fs_sim::SimFs;
 use crate::telemetry::registry::Registry;
 
@@ -140,6 +144,22 @@ impl Sim {
     fn last_in_segments(&self) -> Sequence {
         let dir = &self.opened.log.segments_dir;
         recover(&self.disk, dir).expect("readable").last
+    }
+
+    fn segment_path(&self, number: u64) -> PathBuf {
+        segment::path(&self.opened.log.segments_dir, number)
+    }
+
+    /// The frames of a segment of the log as it is: where each begins, and its header.
+    fn frames(&self, number: u64) -> Vec<(u64, FrameHeader)> {
+        let file = self.disk.open(&self.segment_path(number)).expect("there");
+        let end = file.len().expect("known");
+        let mut frames = Frames::new(file, number);
+        let mut found = Vec::new();
+        while let Step::Frame(header) = frames.step(end).expect("readable") {
+            found.push((frames.began(), header));
+        }
+        found
     }
 
     fn reader(&self) -> LogReader {

@@ -102,3 +102,23 @@ fn a_position_that_never_moves_cannot_fill_the_memory() {
     book.store(&[]).expect("stored");
     assert_eq!(book.snapshot().total("q"), count);
 }
+
+#[test]
+fn a_block_that_is_held_again_counts_once() {
+    let (disk, registry) = (SimFs::default(), Registry::default());
+    let book = open(&disk, 7, &registry);
+    let held = |sequence, samples| Held {
+        sequence: Sequence(sequence),
+        job: "j".into(),
+        samples,
+    };
+    book.hold("other", LossReason::Budget, vec![held(4, 1)]);
+    for _ in 0..3 {
+        book.hold("q", LossReason::Budget, vec![held(4, 10), held(5, 20)]);
+    }
+    // One of them was settled, the segment is still there.
+    book.hold("q", LossReason::Budget, vec![held(5, 20)]);
+    book.store(&[("q", &AckRanges::up_to(Sequence(4)))])
+        .expect("stored");
+    assert_eq!(after_crash(&disk), 20);
+}
