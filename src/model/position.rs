@@ -70,6 +70,14 @@ impl AckRanges {
         self.ranges.insert(at, (first, last));
     }
 
+    /// Settles what another position says is settled.
+    pub fn join(&mut self, other: &AckRanges) {
+        self.insert(Sequence::ZERO, other.floor);
+        for (first, last) in &other.ranges {
+            self.insert(*first, *last);
+        }
+    }
+
     /// Limits the position to blocks up to `last`: what is above was never durable.
     pub fn clamp(&mut self, last: Sequence) {
         self.floor = self.floor.min(last);

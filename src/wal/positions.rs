@@ -36,6 +36,16 @@ pub struct Position {
     pub totals: Totals,
 }
 
+impl Position {
+    /// Takes in what another statement about the same queue says.
+    pub fn join(&mut self, other: &Position) {
+        self.settled.join(&other.settled);
+        let (own, other) = (&mut self.totals, &other.totals);
+        own.acknowledged = own.acknowledged.max(other.acknowledged);
+        own.abandoned = own.abandoned.max(other.abandoned);
+    }
+}
+
 /// The bytes of a slot. Ranges that find no room are left out, from above.
 #[must_use]
 pub fn encode(position: &Position, generation: u64) -> [u8; SLOT_BYTES] {

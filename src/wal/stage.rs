@@ -259,8 +259,11 @@ fn put_positions_back(storage: &dyn Storage, dir: &Path, positions_dir: &Path) -
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             other => other?,
         };
-        if known.is_none_or(|known| known.settled.floor() <= position.settled.floor()) {
-            file.store(&position)?;
+        // Both are true, and neither is always the newer one.
+        let mut joined = known.clone().unwrap_or_default();
+        joined.join(&position);
+        if known.as_ref() != Some(&joined) {
+            file.store(&joined)?;
         }
     }
     Ok(())

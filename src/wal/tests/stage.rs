@@ -248,3 +248,40 @@ fn the_stage_of_another_log_is_left_alone() {
     assert_eq!(other.opened.unstaged_bytes, 0);
     assert_eq!(other.opened.core.status().progress.taken, known);
 }
+
+#[test]
+fn an_older_position_on_the_stage_takes_nothing_from_a_newer_one_on_disk() {
+    use crate::model::loss::{LossReason, LossRecorder, Lost};
+    let (mut sim, settled) = begin();
+    let totals = sim.opened.queues.register("q").totals;
+    for _ in 0..60 {
+        sim.append();
+        sim.pass(100);
+    }
+    let insert = |first, last| settled.with(|own| own.insert(Sequence(first), Sequence(last)));
+    // The sixth is set aside for hours.
+    insert(1, 5);
+    insert(7, 10);
+    let staged = sim.opened.core.status().progress.staged;
+    let stage = Path::new(STAGE);
+    sim.opened.queues.stage(stage, staged).expect("staged");
+    // From here on only the disk gets positions, as long as something lost is open.
+    sim.opened.log.losses.lost(Lost {
+        queue: "other",
+        job: "node",
+        reason: LossReason::Invalid,
+        sequence: Sequence(60),
+        samples: 3,
+    });
+    insert(11, 50);
+    totals.with(|own| own.acknowledged = 4711);
+    sim.pass(11_000);
+    assert!(sim.opened.queues.stored()[0].contains(Sequence(50)));
+    let disk = sim.disk.clone();
+    let sim = sim.restart(disk);
+    assert!(sim.opened.unstaged_bytes > 0);
+    let again = sim.opened.queues.register("q");
+    assert!(again.start.contains(Sequence(50)), "{:?}", again.start);
+    assert!(!again.start.contains(Sequence(6)));
+    assert_eq!(again.totals.with(|own| own.acknowledged), 4711);
+}
