@@ -1,5 +1,7 @@
 //! Limits of the log: segments, frames, memory, positions.
 
+use std::time::Duration;
+
 /// Smallest byte budget that is honoured; less leaves no room for two segments and their
 /// definitions.
 pub const LOG_BYTES_MIN: u64 = 1 << 20;
@@ -71,6 +73,10 @@ pub const LOG_COMMANDS: usize = 16;
 
 /// Reads of one place that may fail before it counts as damaged.
 pub const LOG_READ_ATTEMPTS: u32 = 5;
+
+/// How long a segment's file may refuse to be opened, for want of memory or descriptors or for what
+/// somebody did to it, before it is passed over: its queue waits meanwhile, and the log keeps.
+pub const LOG_OPEN_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Blocks of older epochs that may still be on their way when a new epoch begins: so many epochs
 /// before the oldest segment's are remembered.

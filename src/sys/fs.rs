@@ -12,6 +12,9 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::limits;
 
 /// A file of a [`Storage`]. May be read by one thread while another appends.
 pub trait StoredFile: Send + Sync {
@@ -77,6 +80,31 @@ impl std::fmt::Debug for dyn StoredFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("StoredFile")
     }
+}
+
+/// [`StoredFile::read_exact_at`], tried a few times: a disk may fail once and not again.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends first, else the last try's.
+pub fn read_patiently(file: &dyn StoredFile, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let mut tries = 1;
+    loop {
+        match file.read_exact_at(offset, buffer) {
+            Err(error)
+                if tries < limits::LOG_READ_ATTEMPTS
+                    && error.kind() != io::ErrorKind::UnexpectedEof =>
+            {
+                tries += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether an error is the disk's own, which cannot read a place.
+#[must_use]
+pub fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// A held lock; dropping it, or the end of the process, releases it.

@@ -263,7 +263,8 @@ impl Core {
     fn take_from_queues(&self, doomed: &Doomed, reason: LossReason) {
         let (segment, storage) = (&doomed.segment, &*self.log.storage);
         let dir = &self.log.segments_dir;
-        let count = |wanted: Wanted<'_>| tally::count(storage, dir, segment, wanted);
+        let typical = self.log.ring.lock().samples_per_block();
+        let count = |wanted: Wanted<'_>| tally::count(storage, dir, segment, wanted, typical);
         let blocks = (segment.first, doomed.last);
         self.queues.take(blocks, reason, count);
     }

@@ -18,6 +18,7 @@ use super::log::Log;
 use super::segment::{self, SegmentInfo};
 use crate::limits;
 use crate::model::block::{ScrapeBlock, Sequence};
+use crate::model::time::Mono;
 
 /// A place in the segments.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct DiskCursor {
     seen: (u64, u64),
     /// Reads that failed in a row.
     failures: u32,
+    /// Since when the file does not open.
+    refused_since: Option<Mono>,
     /// Segments up to this number cannot be opened, and are passed over.
     unopenable: u64,
 }
@@ -41,6 +44,9 @@ struct Open {
     number: u64,
     frames: Frames,
     end: u64,
+    /// While looking through what is before the wanted block: where the targets' last key blocks
+    /// stand.
+    seeking: Option<HashMap<u32, u64>>,
 }
 
 impl DiskCursor {
@@ -54,6 +60,7 @@ impl DiskCursor {
             after: Sequence::ZERO,
             seen: (0, 0),
             failures: 0,
+            refused_since: None,
             unopenable: 0,
         }
     }
@@ -112,16 +119,23 @@ impl DiskCursor {
                 if self.failures < limits::LOG_READ_ATTEMPTS {
                     return Err(error);
                 }
-                open.frames.skip_page();
                 self.failures = 0;
-                log.metrics.corruptions.inc();
+                let header = open.frames.give_up(open.end);
+                self.pass_over(log, header);
             }
-            Ok(Step::Frame(header)) => self.take(log, &header),
-            Ok(Step::Damage(header)) => {
-                let (blocks, samples) = header.map_or((0, 0), |own| (own.span, own.samples));
-                self.see(blocks, samples);
-                log.metrics.corruptions.inc();
+            Ok(Step::Frame(header)) => {
+                self.failures = 0;
+                match &mut open.seeking {
+                    Some(keys) => {
+                        if seek(&mut self.decoder, &mut open.frames, keys, &header, wanted) {
+                            open.begin();
+                        }
+                    }
+                    None => self.take(log, &header),
+                }
             }
+            Ok(Step::Damage(header)) => self.pass_over(log, header),
+            Ok(Step::End) if open.seeking.is_some() => open.begin(),
             Ok(Step::End) => {
                 let following = log.catalog.lock().following(open.number);
                 return match following {
@@ -160,31 +174,53 @@ impl DiskCursor {
             Ok(file) => file,
             // Deleted since the catalog was read: look again.
             Err(_) if log.catalog.lock().get(segment.number).is_none() => return Ok(true),
-            Err(error) => {
-                self.failures += 1;
-                if self.failures < limits::LOG_READ_ATTEMPTS {
-                    return Err(error);
-                }
-                self.failures = 0;
-                self.unopenable = segment.number;
-                log.metrics.corruptions.inc();
-                return Ok(true);
-            }
+            Err(error) => return self.refuse(log, segment.number, error),
         };
-        self.open = None;
+        self.refused_since = None;
+        self.failures = 0;
         self.decoder.begin_segment();
         self.ready.clear();
-        let mut frames = Frames::new(file, segment.number);
-        if segment.first < wanted {
-            let start = seek(&mut self.decoder, &mut frames, segment.end, wanted)?;
-            frames.go_to(start);
-        }
         self.open = Some(Open {
             number: segment.number,
-            frames,
+            frames: Frames::new(file, segment.number),
             end: segment.end,
+            seeking: (segment.first < wanted).then(HashMap::new),
         });
         Ok(true)
+    }
+
+    /// A file does not open. One that is gone is damage; what is behind other errors, such as too
+    /// many open files, passes, and the scrapes in it are worth the wait.
+    fn refuse(&mut self, log: &Log, number: u64, error: io::Error) -> io::Result<bool> {
+        let now = log.clock.mono();
+        let since = *self.refused_since.get_or_insert(now);
+        self.failures += 1;
+        // Unless the folder is as well: then the disk is.
+        let is_gone =
+            error.kind() == io::ErrorKind::NotFound && log.storage.list(&log.segments_dir).is_ok();
+        let is_over = match is_gone {
+            true => self.failures >= limits::LOG_READ_ATTEMPTS,
+            false => now.since(since) >= limits::LOG_OPEN_PATIENCE,
+        };
+        if !is_over {
+            return Err(error);
+        }
+        self.failures = 0;
+        self.refused_since = None;
+        self.unopenable = number;
+        log.metrics.corruptions.inc();
+        Ok(true)
+    }
+
+    /// Takes note of damage. While seeking it does not count: reading meets it again where it
+    /// matters.
+    fn pass_over(&mut self, log: &Log, header: Option<FrameHeader>) {
+        if self.open.as_ref().is_some_and(|own| own.seeking.is_some()) {
+            return;
+        }
+        let (blocks, samples) = header.map_or((0, 0), |own| (own.span, own.samples));
+        self.see(blocks, samples);
+        log.metrics.corruptions.inc();
     }
 
     fn see(&mut self, blocks: u32, samples: u32) {
@@ -193,7 +229,6 @@ impl DiskCursor {
     }
 
     fn take(&mut self, log: &Log, header: &FrameHeader) {
-        self.failures = 0;
         self.see(header.span, header.samples);
         let Some(open) = &mut self.open else {
             return;
@@ -214,35 +249,39 @@ impl DiskCursor {
     }
 }
 
-/// Takes the definitions before the block `wanted`, and returns where reading must begin so that
-/// every block from there on can be decoded: the oldest of the targets' last key blocks, or the
-/// frame that has `wanted`. Damage is passed over; reading meets it again where it matters.
-fn seek(decoder: &mut Decoder, frames: &mut Frames, end: u64, wanted: Sequence) -> io::Result<u64> {
-    let mut keys: HashMap<u32, u64> = HashMap::new();
-    loop {
-        let start = frames.offset();
-        let header = match frames.step(end)? {
-            Step::Frame(header) => header,
-            Step::Damage(_) => continue,
-            Step::End => break,
+impl Open {
+    /// Ends the seeking: reading begins where every block from the wanted one on can be decoded, at
+    /// the oldest of the targets' last key blocks, or here.
+    fn begin(&mut self) {
+        let keys = self.seeking.take().unwrap_or_default();
+        let here = self.frames.offset();
+        self.frames.go_to(keys.into_values().fold(here, u64::min));
+    }
+}
+
+/// Takes the definitions of a frame before the block `wanted`, and notes its key blocks. True if the
+/// frame has that block, or those behind it; it comes again then.
+fn seek(
+    decoder: &mut Decoder,
+    frames: &mut Frames,
+    keys: &mut HashMap<u32, u64>,
+    header: &FrameHeader,
+    wanted: Sequence,
+) -> bool {
+    let start = frames.began();
+    if header.first < wanted {
+        let Some(body) = frames.body(header) else {
+            return false;
         };
-        if header.first >= wanted {
-            frames.go_to(start);
-            break;
-        }
-        let Some(body) = frames.body(&header) else {
-            continue;
-        };
-        let start = frames.offset() - header.frame_bytes();
         decoder.scan(header.first, &body, wanted, |target, key| {
             if key {
                 keys.insert(target, start);
             }
         });
-        if header.last() >= wanted {
-            frames.go_to(start);
-            break;
+        if header.last() < wanted {
+            return false;
         }
     }
-    Ok(keys.into_values().fold(frames.offset(), u64::min))
+    frames.go_to(start);
+    true
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::limits;
 use crate::model::block::Sequence;
 use crate::model::position::AckRanges;
-use crate::sys::fs::{Storage, StoredFile};
+use crate::sys::fs::{self, Storage, StoredFile};
 
 /// Bytes of a slot.
 pub const SLOT_BYTES: usize = 4096;
@@ -121,20 +121,16 @@ impl Slot {
     }
 }
 
-/// Reads both slots of a position file.
-///
-/// # Errors
-/// When the disk cannot be read.
-pub fn read_slots(file: &dyn StoredFile) -> io::Result<[Slot; 2]> {
-    let read = |slot: u64| -> io::Result<Slot> {
+/// Reads both slots of a position file. One that cannot be read is damaged.
+#[must_use]
+pub fn read_slots(file: &dyn StoredFile) -> [Slot; 2] {
+    [0, 1].map(|slot: u64| {
         let mut bytes = [0; SLOT_BYTES];
-        match file.read_exact_at(slot * SLOT_BYTES as u64, &mut bytes) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-            other => other?,
+        match fs::read_patiently(file, slot * SLOT_BYTES as u64, &mut bytes) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Slot::Damaged,
+            _ => Slot::of(&bytes),
         }
-        Ok(Slot::of(&bytes))
-    };
-    Ok([read(0)?, read(1)?])
+    })
 }
 
 /// The slot that counts: the valid one of the higher generation.
@@ -187,13 +183,13 @@ impl PositionFile {
     /// Opens a file and reads its newest valid slot; no position if both are damaged.
     ///
     /// # Errors
-    /// When the disk cannot be read.
+    /// When it cannot be opened.
     pub fn open(
         storage: &dyn Storage,
         path: &Path,
     ) -> io::Result<(PositionFile, Option<Position>)> {
         let file = storage.open(path)?;
-        let (generation, position) = newest(read_slots(&*file)?).unzip();
+        let (generation, position) = newest(read_slots(&*file)).unzip();
         let generation = generation.unwrap_or(0);
         Ok((PositionFile { file, generation }, position))
     }

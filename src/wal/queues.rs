@@ -21,6 +21,7 @@ use crate::model::file_name;
 use crate::model::loss::{LossReason, LossRecorder, Lost};
 use crate::model::position::AckRanges;
 use crate::model::time::Mono;
+use crate::sys::fs;
 use crate::sys::published::Shared;
 
 /// How names of position files end.
@@ -106,7 +107,7 @@ impl Entry {
 
 impl Queues {
     /// The queues whose positions are in `dir`, each remembered until it registers. `oldest` is
-    /// where a queue begins whose position is damaged.
+    /// where a queue begins whose position is damaged or cannot be read.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -121,7 +122,11 @@ impl Queues {
             if !file.name.ends_with(POSITION_SUFFIX) {
                 continue;
             }
-            let (positions, found) = PositionFile::open(&*log.storage, &dir.join(&file.name))?;
+            let opened = PositionFile::open(&*log.storage, &dir.join(&file.name));
+            let (positions, found) = match opened {
+                Err(error) if fs::is_unreadable(&error) => (None, None),
+                other => other.map(|(file, found)| (Some(file), found))?,
+            };
             if found.is_none() {
                 log.metrics.corruptions.inc();
             }
@@ -131,7 +136,7 @@ impl Queues {
             });
             entries.push(Entry {
                 file_name: file.name,
-                file: Some(positions),
+                file: positions,
                 staged: None,
                 settled: Shared::new(stored.settled.clone()),
                 totals: Shared::new(stored.totals),

@@ -75,11 +75,16 @@ impl LogReader {
     }
 
     /// Writes down what is missing and was not settled: damage, and blocks that left the log while
-    /// nobody read for the queue. Nobody can count what cannot be read, so it is an estimate.
+    /// nobody read for the queue. Nobody can count what cannot be read, so it is an estimate: by what
+    /// was read around it, else by what is in memory.
     fn lose(&self, first: Sequence, last: Sequence, reason: GapReason, samples_per_block: f64) {
         let settled = self.settled.with(|own| own.clone());
         let blocks = retention::unsettled(&settled, first, last);
-        let samples = (blocks as f64 * samples_per_block).round();
+        let mean = match samples_per_block {
+            0.0 => self.log.ring.lock().samples_per_block(),
+            mean => mean,
+        };
+        let samples = (blocks as f64 * mean).round();
         let reason = match reason {
             GapReason::Budget => LossReason::Budget,
             GapReason::Damage => LossReason::Damage,

@@ -1,8 +1,9 @@
 //! Opens a log after whatever happened: what is there, and which numbers come next.
 //!
 //! Reads the headers of all segments and the newest segment whole; older ones only if the newest
-//! lost its epochs, or if an epoch in them was never frozen. Changes nothing but the removal of segment files that hold no frame.
-//! Running it again gives the same answer.
+//! lost its epochs, or if an epoch in them was never frozen. Changes nothing but the removal of segment
+//! files that hold no frame. Running it again gives the same answer. A place that the disk cannot read
+//! is damage, not a reason not to start.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::segment::{self, Catalog, SegmentInfo};
 use crate::model::block::{EpochId, Sequence};
 use crate::model::time::Wall;
 use crate::model::timeline::Timeline;
-use crate::sys::fs::{Entry, Storage};
+use crate::sys::fs::{self, Entry, Storage};
 
 /// What a log was found to hold.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub struct Recovered {
     /// Epochs that were never frozen, because their process ended before its clock was right, and
     /// the offset of their latest scrape; oldest first.
     pub open_epochs: Vec<(EpochId, i64)>,
-    /// Damaged places in the newest segment.
+    /// Damaged places in the newest segment, and segments of which nothing can be read.
     pub damaged: u64,
     /// Bytes at the end of the newest segment that hold no frame: a torn write.
     pub torn_bytes: u64,
@@ -56,6 +57,8 @@ pub struct Walk {
     pub end: u64,
     /// Damaged places before that.
     pub damaged: u64,
+    /// Whether the disk could not read some of it.
+    pub unread: bool,
 }
 
 /// Looks through the folder of segments.
@@ -73,9 +76,13 @@ pub fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered, OpenError
             continue;
         };
         found.next_segment = found.next_segment.max(number);
-        if let Some(info) = look(storage, dir, number, &entry)? {
-            found.last = found.last.max(Sequence(info.first.0.saturating_sub(1)));
-            found.catalog.put(info);
+        match look(storage, dir, number, &entry)? {
+            Look::Segment(info) => {
+                found.last = found.last.max(Sequence(info.first.0.saturating_sub(1)));
+                found.catalog.put(info);
+            }
+            Look::Nothing => {}
+            Look::Unread => found.damaged += 1,
         }
     }
     found.next_segment += 1;
@@ -87,39 +94,46 @@ pub fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered, OpenError
     Ok(found)
 }
 
-/// What one segment's header says; none, and the file removed, if it holds nothing.
-fn look(
-    storage: &dyn Storage,
-    dir: &Path,
-    number: u64,
-    entry: &Entry,
-) -> Result<Option<SegmentInfo>, OpenError> {
+/// What a file turns out to be.
+enum Look {
+    Segment(SegmentInfo),
+    /// It held nothing, and is removed.
+    Nothing,
+    /// The disk cannot read it: it is left alone, because by the next start it may.
+    Unread,
+}
+
+/// What one segment's header says.
+fn look(storage: &dyn Storage, dir: &Path, number: u64, entry: &Entry) -> Result<Look, OpenError> {
     let path = segment::path(dir, number);
     let io = |source| OpenError::Io {
         path: path.clone(),
         source,
     };
-    let file = storage.open(&path).map_err(io)?;
-    let mut bytes = [0; HEADER_BYTES];
-    let read = file.read_exact_at(0, &mut bytes);
-    let header = match read {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(io(error)),
-        _ => SegmentHeader::decode(&bytes),
+    let file = match storage.open(&path) {
+        Err(error) if fs::is_unreadable(&error) => return Ok(Look::Unread),
+        other => other.map_err(io)?,
     };
-    let (first, epoch, created) = match header {
+    let mut bytes = [0; HEADER_BYTES];
+    let read = fs::read_patiently(&*file, 0, &mut bytes);
+    let unread = read.is_err_and(|error| error.kind() != io::ErrorKind::UnexpectedEof);
+    let (first, epoch, created) = match SegmentHeader::decode(&bytes) {
         Ok(header) if header.number == number => (header.first, header.epoch, header.created),
         Err(HeaderError::Version(version)) => return Err(OpenError::Version { path, version }),
         _ => {
-            let walk = walk(Frames::new(file, number), entry.len).map_err(io)?;
-            let Some(first) = walk.first else {
-                // Made just before a crash, or of no use to anyone.
-                storage.remove(&path).map_err(io)?;
-                return Ok(None);
-            };
-            (first, EpochId(0), Wall(0))
+            let walk = walk(Frames::new(file, number), entry.len);
+            match walk.first {
+                Some(first) => (first, EpochId(0), Wall(0)),
+                None if unread || walk.unread => return Ok(Look::Unread),
+                None => {
+                    // Made just before a crash, or of no use to anyone.
+                    storage.remove(&path).map_err(io)?;
+                    return Ok(Look::Nothing);
+                }
+            }
         }
     };
-    Ok(Some(SegmentInfo {
+    Ok(Look::Segment(SegmentInfo {
         number,
         first,
         end: entry.len,
@@ -135,12 +149,16 @@ fn read_newest(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::
     for index in (0..count).rev() {
         let info = &mut found.catalog.segments[index];
         let file = storage.open(&segment::path(dir, info.number))?;
-        let walk = walk(Frames::new(file, info.number), info.end)?;
+        let walk = walk(Frames::new(file, info.number), info.end);
         if index + 1 == count {
             found.last = found.last.max(walk.last);
-            found.damaged = walk.damaged;
+            found.damaged += walk.damaged;
             found.latest = walk.latest;
             found.torn_bytes = info.end.saturating_sub(walk.end);
+            if walk.unread {
+                let unseen = unseen(&walk, found.torn_bytes);
+                found.last = found.last.max(Sequence(walk.last.0 + unseen));
+            }
             info.end = walk.end;
         }
         for epoch in walk.timeline.iter() {
@@ -153,6 +171,16 @@ fn read_newest(storage: &dyn Storage, dir: &Path, found: &mut Recovered) -> io::
         }
     }
     Ok(())
+}
+
+/// How many numbers may stand in so many bytes at the end that the disk cannot read, by those before:
+/// they must not come again, or what was lost there is in no book.
+fn unseen(walk: &Walk, bytes: u64) -> u64 {
+    let first = walk.first.unwrap_or(walk.last);
+    let numbers = walk.last.0.saturating_sub(first.0) as f64;
+    let each = numbers / walk.end as f64;
+    // Even bytes that mean nothing name no more numbers than there are bytes.
+    ((each * bytes as f64) as u64).min(bytes)
 }
 
 /// Looks how long the epochs lasted that were never frozen: in the segments that were begun in them.
@@ -171,7 +199,7 @@ fn find_open_epochs(storage: &dyn Storage, dir: &Path, found: &mut Recovered) ->
                 break;
             }
             let file = storage.open(&segment::path(dir, info.number))?;
-            lasted = walk(Frames::new(file, info.number), info.end)?.latest;
+            lasted = walk(Frames::new(file, info.number), info.end).latest;
         }
         let offset = lasted.filter(|(own, _)| *own == id);
         found
@@ -182,10 +210,8 @@ fn find_open_epochs(storage: &dyn Storage, dir: &Path, found: &mut Recovered) ->
 }
 
 /// Walks through a segment up to `end`.
-///
-/// # Errors
-/// When the disk cannot be read.
-pub fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
+#[must_use]
+pub fn walk(mut frames: Frames, end: u64) -> Walk {
     let mut walk = Walk {
         end: HEADER_BYTES as u64,
         ..Walk::default()
@@ -194,7 +220,7 @@ pub fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
     let mut last_blocks = None;
     loop {
         let at = frames.offset();
-        match frames.step(end)? {
+        match frames.step_over(end) {
             Step::Frame(header) => {
                 walk.first = walk.first.or(Some(header.first));
                 walk.last = walk.last.max(header.last());
@@ -223,11 +249,12 @@ pub fn walk(mut frames: Frames, end: u64) -> io::Result<Walk> {
     }
     if let Some(at) = last_blocks {
         frames.go_to(at);
-        if let Step::Frame(header) = frames.step(end)?
+        if let Step::Frame(header) = frames.step_over(end)
             && let Some(body) = frames.body(&header)
         {
             walk.latest = decoder::latest(header.first, &body);
         }
     }
-    Ok(walk)
+    walk.unread = frames.given_up() > 0;
+    walk
 }

@@ -98,6 +98,13 @@ impl Ring {
         newer.map(Arc::clone).collect()
     }
 
+    /// Mean number of samples in its blocks; 1 if it has none.
+    #[must_use]
+    pub fn samples_per_block(&self) -> f64 {
+        let samples: usize = self.blocks.iter().map(|own| own.sample_count()).sum();
+        (samples as f64 / self.blocks.len().max(1) as f64).max(1.0)
+    }
+
     fn pop(&mut self) -> Option<Arc<ScrapeBlock>> {
         let block = self.blocks.pop_front()?;
         self.bytes -= block.size_bytes();

@@ -250,7 +250,7 @@ fn put_positions_back(storage: &dyn Storage, dir: &Path, positions_dir: &Path) -
             continue;
         }
         let staged = storage.open(&dir.join(&entry.name))?;
-        let Some((_, position)) = positions::newest(positions::read_slots(&*staged)?) else {
+        let Some((_, position)) = positions::newest(positions::read_slots(&*staged)) else {
             continue;
         };
         let path = positions_dir.join(&entry.name);

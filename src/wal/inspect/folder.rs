@@ -126,9 +126,7 @@ impl Folder {
                 continue;
             };
             let end = frames.file_len().unwrap_or(segment.len);
-            let Ok(walk) = recover::walk(frames, end) else {
-                continue;
-            };
+            let walk = recover::walk(frames, end);
             for epoch in walk.timeline.iter() {
                 if timeline.get(epoch.id).is_none() {
                     timeline.insert(*epoch);
@@ -193,10 +191,7 @@ fn look(storage: &dyn Storage, dir: &Path, entry: Entry) -> Result<Option<Segmen
     }
     let first = match header {
         Ok(header) => Some(header.first),
-        Err(_) => {
-            let walk = recover::walk(Frames::new(file, number), entry.len);
-            walk.map_err(io)?.first
-        }
+        Err(_) => recover::walk(Frames::new(file, number), entry.len).first,
     };
     Ok(Some(SegmentFile {
         number,

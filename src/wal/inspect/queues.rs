@@ -55,13 +55,13 @@ pub fn read(storage: &dyn Storage, dir: &Path, entries: Vec<Entry>) -> io::Resul
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             other => other?,
         };
-        let mut slots = positions::read_slots(&*file)?;
+        let mut slots = positions::read_slots(&*file);
         // A live agent may have been in the middle of writing it.
         for _ in 1..limits::LOG_READ_ATTEMPTS {
             if !slots.contains(&Slot::Damaged) {
                 break;
             }
-            slots = positions::read_slots(&*file)?;
+            slots = positions::read_slots(&*file);
         }
         let damaged = slots.iter().enumerate();
         let damaged = damaged.filter(|(_, slot)| **slot == Slot::Damaged);

@@ -242,8 +242,8 @@ impl Open {
             }
         }
         let from = self.frames.offset();
-        self.frames.skip_page();
-        self.note(from, Why::Disk(error.to_string()), None);
+        let header = self.frames.give_up(self.end);
+        self.note(from, Why::Disk(error.to_string()), header);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits;
 use crate::model::loss::Losses;
-use crate::sys::fs::{Storage, StoredFile};
+use crate::sys::fs::{self, Storage, StoredFile};
 
 const MAGIC: &[u8; 4] = b"NTXL";
 const VERSION: u16 = 1;
@@ -48,21 +48,19 @@ fn decode(slot: &[u8]) -> Option<(u64, Losses)> {
     Some((generation, Losses::decode(body)?))
 }
 
-fn newest(file: &dyn StoredFile) -> io::Result<Option<(u64, Losses)>> {
+fn newest(file: &dyn StoredFile) -> Option<(u64, Losses)> {
     let mut best: Option<(u64, Losses)> = None;
     for slot in 0..2 {
         let mut bytes = vec![0; SLOT_BYTES];
-        match file.read_exact_at(slot * SLOT_BYTES as u64, &mut bytes) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-            other => other?,
-        }
+        // A slot that cannot be read, or not whole, has no valid checksum.
+        let _outcome = fs::read_patiently(file, slot * SLOT_BYTES as u64, &mut bytes);
         let newer =
             |(generation, _): &(u64, _)| best.as_ref().is_none_or(|(own, _)| own < generation);
         if let Some(found) = decode(&bytes).filter(newer) {
             best = Some(found);
         }
     }
-    Ok(best)
+    best
 }
 
 /// The books in a log's folder, for whoever looks at a log that may be in use. Empty if nothing
@@ -72,7 +70,7 @@ fn newest(file: &dyn StoredFile) -> io::Result<Option<(u64, Losses)>> {
 /// When the disk cannot be read.
 pub fn read(storage: &dyn Storage, log_dir: &Path) -> io::Result<Option<Losses>> {
     match storage.open(&path(log_dir)) {
-        Ok(file) => Ok(newest(&*file)?.map(|(_, losses)| losses)),
+        Ok(file) => Ok(newest(&*file).map(|(_, losses)| losses)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Losses::default())),
         Err(error) => Err(error),
     }
@@ -88,10 +86,11 @@ pub struct LossFile {
 }
 
 impl LossFile {
-    /// Reads the file if there is one. False if it was damaged: the books begin anew.
+    /// Reads the file if there is one. False if it was damaged or cannot be read: the books begin
+    /// anew.
     ///
     /// # Errors
-    /// When the disk cannot be read.
+    /// When it cannot be opened for other reasons.
     pub fn open(storage: &dyn Storage, log_dir: &Path) -> io::Result<(LossFile, bool)> {
         let mut own = LossFile {
             path: path(log_dir),
@@ -100,9 +99,10 @@ impl LossFile {
         };
         let file = match storage.open(&own.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((own, true)),
+            Err(error) if fs::is_unreadable(&error) => return Ok((own, false)),
             other => other?,
         };
-        let found = newest(&*file)?;
+        let found = newest(&*file);
         let sound = found.is_some();
         let (generation, stored) = found.unwrap_or_default();
         own.open = Some((file, generation));

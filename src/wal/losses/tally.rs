@@ -62,33 +62,44 @@ impl Wanted<'_> {
     }
 }
 
-/// Counts what is wanted of a segment. Bytes that cannot be read count as nothing.
+/// Counts what is wanted of a segment. Blocks that no readable header names are estimated by those
+/// of the others, or as `typical` samples each if there are none.
 #[must_use]
 pub fn count(
     storage: &dyn Storage,
     dir: &Path,
     segment: &SegmentInfo,
     wanted: Wanted<'_>,
+    typical: f64,
 ) -> Tally {
     let mut tally = Tally::default();
-    let Ok(file) = storage.open(&segment::path(dir, segment.number)) else {
-        return tally;
-    };
-    let mut frames = Frames::new(file, segment.number);
+    let mut named = AckRanges::default();
+    let (mut blocks, mut samples) = (0, 0);
+    let file = storage.open(&segment::path(dir, segment.number)).ok();
+    let mut frames = file.map(|file| Frames::new(file, segment.number));
     let mut decoder = Decoder::default();
-    while let Ok(step) = frames.step(segment.end) {
-        match step {
-            Step::Frame(header) => {
-                let body = frames.body(&header);
-                tally.add_frame(&mut decoder, &header, body.as_deref(), wanted);
-            }
-            Step::Damage(Some(header)) => {
-                tally.add_frame(&mut decoder, &header, None, wanted);
-            }
-            Step::Damage(None) => {}
+    while let Some(frames) = &mut frames {
+        let (header, body) = match frames.step_over(segment.end) {
+            Step::Frame(header) => (header, frames.body(&header)),
+            Step::Damage(Some(header)) => (header, None),
+            Step::Damage(None) => continue,
             Step::End => break,
+        };
+        tally.add_frame(&mut decoder, &header, body.as_deref(), wanted);
+        if header.span > 0 {
+            named.insert(header.first, header.last());
+            blocks += u64::from(header.span);
+            samples += u64::from(header.samples);
         }
     }
+    named.join(wanted.settled);
+    let first = segment.first.max(wanted.from);
+    let unnamed = retention::unsettled(&named, first, wanted.last);
+    let mean = match blocks {
+        0 => typical,
+        _ => samples as f64 / blocks as f64,
+    };
+    tally.add_unnamed((unnamed as f64 * mean).round() as u64);
     tally
 }
 
@@ -111,6 +122,12 @@ impl Tally {
             self.add(wanted, block.sequence, job, own);
         }
         self.estimate(header, &readable, samples, wanted);
+    }
+
+    fn add_unnamed(&mut self, samples: u64) {
+        if samples > 0 {
+            *self.lost.entry("".into()).or_default() += samples;
+        }
     }
 
     fn add(&mut self, wanted: Wanted<'_>, sequence: Sequence, job: &Arc<str>, samples: u64) {
@@ -144,14 +161,9 @@ impl Tally {
             return;
         }
         let mut done = readable.clone();
-        done.insert(Sequence::ZERO, wanted.settled.floor());
-        for (first, last) in wanted.settled.ranges() {
-            done.insert(*first, *last);
-        }
+        done.join(wanted.settled);
         let first = header.first.max(wanted.from);
         let lost = retention::unsettled(&done, first, header.last().min(wanted.last));
-        if lost > 0 {
-            *self.lost.entry("".into()).or_default() += rest * lost / unreadable;
-        }
+        self.add_unnamed(rest * lost / unreadable);
     }
 }

@@ -283,3 +283,47 @@ fn what_a_full_disk_never_took_is_in_the_books_at_the_end() {
     assert_eq!(delivered + refused + unlogged, appended);
 }
 
+/// Fills a log until it has more than one segment, harms the first and goes on until that one went
+/// for its space. Returns what is counted as lost, and what was in it.
+fn lost_with_a_harmed_segment(harm: impl Fn(&Sim, u64, usize)) -> (u64, u64, u64) {
+    let mut sim = Sim::new(21, small());
+    let worker = Worker::start(&sim);
+    while sim.opened.log.catalog.lock().segments.len() < 2 {
+        sim.append();
+        sim.pass(1_000);
+    }
+    let frames = sim.frames(1);
+    let (at, header) = frames[frames.len() / 2];
+    harm(&sim, 1, at as usize);
+    while sim.opened.log.catalog.lock().trimmed == Sequence::ZERO {
+        sim.append();
+        sim.pass(1_000);
+    }
+    let trimmed = sim.opened.log.catalog.lock().trimmed.0;
+    let gone = sim.appended.range(..=trimmed).map(|(_, own)| samples(own));
+    let losses = sim.opened.log.losses.snapshot();
+    drop(worker);
+    (
+        by_reason(&losses, LossReason::Budget),
+        gone.sum(),
+        header.samples.into(),
+    )
+}
+
+#[test]
+fn what_leaves_behind_a_damaged_header_is_estimated() {
+    let (lost, gone, frame) = lost_with_a_harmed_segment(|sim, number, at| {
+        assert!(sim.disk.flip_bit(&sim.segment_path(number), at + 13, 1));
+    });
+    assert!(lost.abs_diff(gone) < frame, "{lost} of {gone}, {frame}");
+}
+
+#[test]
+fn what_leaves_behind_a_page_that_cannot_be_read_is_counted() {
+    let (lost, gone, _) = lost_with_a_harmed_segment(|sim, number, at| {
+        let page = at / 4096 * 4096;
+        let path = sim.segment_path(number);
+        sim.disk.unreadable(&path, page..page + 4096);
+    });
+    assert!(lost.abs_diff(gone) <= gone / 50, "{lost} of {gone}");
+}

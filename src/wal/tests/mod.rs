@@ -10,6 +10,7 @@ mod past;
 mod recorded;
 mod running;
 mod scene;
+mod sectors;
 mod seek;
 mod stage;
 
