@@ -122,6 +122,10 @@ impl Exchange {
         if self.pending.is_empty() {
             let used = self.take(input, body)?;
             self.pending.extend_from_slice(&input[used..]);
+        } else if matches!(self.state, State::Body(_)) && !ends_line(&self.pending, input) {
+            // A line between chunks: looked at again only when it ends, or single bytes would cost the
+            // square of their number.
+            self.pending.extend_from_slice(input);
         } else {
             let mut joined = std::mem::take(&mut self.pending);
             joined.extend_from_slice(input);
@@ -337,6 +341,12 @@ fn begin() -> Option<Call<RecvResponse>> {
         SendRequestResult::RecvResponse(call) => Some(call),
         _ => None,
     }
+}
+
+/// Whether the line that `pending` begins ends in `input`.
+fn ends_line(pending: &[u8], input: &[u8]) -> bool {
+    let is_split = pending.last() == Some(&b'\r') && input.first() == Some(&b'\n');
+    is_split || memchr::memmem::find(input, b"\r\n").is_some()
 }
 
 /// Whether the bytes can be the beginning of a response. Tells a wrong port at once, where waiting

@@ -196,3 +196,33 @@ proptest! {
         let _outcome = run(100, &[&bytes]);
     }
 }
+
+#[test]
+fn a_line_that_does_not_end_is_looked_at_once() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for line in ["5;x", "5\r\nhello\r\n0\r\nT: "] {
+        let mut exchange = Exchange::new(0).expect("begun");
+        let mut body = Vec::new();
+        let begun = [head, line].concat();
+        exchange
+            .receive(begun.as_bytes(), &mut body)
+            .expect("begun");
+        let mut receive = |byte: u8| exchange.receive(&[byte], &mut body);
+        let refused = (0..=limits::HTTP_HEAD_BYTES).position(|at| receive(b"x\n"[at % 2]).is_err());
+        assert!(refused.is_some());
+        // Each look makes room for as much of a body as there is of the line.
+        assert!(body.capacity() < 100, "{}", body.capacity());
+    }
+}
+
+#[test]
+fn a_line_may_end_anywhere_between_two_pieces() {
+    let text = CHUNKED.as_bytes();
+    for first in 0..text.len() {
+        for second in first..text.len().min(first + 4) {
+            let pieces = [&text[..first], &text[first..second], &text[second..]];
+            let outcome = run(0, &pieces).expect("response");
+            assert_eq!(outcome.1, body("Wikipedia in \r\n\r\nchunks."));
+        }
+    }
+}
