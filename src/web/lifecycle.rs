@@ -2,7 +2,10 @@
 //!
 //! They change the agent, so three things must hold: the flag is set, the method is POST or PUT,
 //! and no other web site made the user's browser send the request. Browsers say the last in
-//! `Sec-Fetch-Site` and `Origin`; command-line tools send neither.
+//! `Sec-Fetch-Site` and `Origin`; command-line tools send neither. A site whose name was made to lead
+//! here is of the same origin for the browser, so that browsers must also know us by one of our own names.
+
+use std::net::IpAddr;
 
 use crate::http::server::request::{Method, RequestHead};
 use crate::http::server::response::Response;
@@ -29,6 +32,10 @@ pub(super) fn answer(site: &Site, order: Order, head: &RequestHead) -> Result<Re
     }
     if is_cross_site(head) {
         return Ok(Response::text(403, "Cross-site request refused.\n"));
+    }
+    if is_browser(head) && !is_own_name(site, head.header("host").unwrap_or_default()) {
+        let text = "Request for an unknown host refused; see --web.external-url.\n";
+        return Ok(Response::text(403, text));
     }
     match order {
         Order::Reload => Err(Deferred::Reload),
@@ -57,6 +64,34 @@ fn is_cross_site(head: &RequestHead) -> bool {
     match (origin_host, host) {
         (Some(origin), Some(host)) => !origin.eq_ignore_ascii_case(host),
         _ => true,
+    }
+}
+
+/// Whether a browser sent this.
+fn is_browser(head: &RequestHead) -> bool {
+    head.header_values("sec-fetch-site")
+        .chain(head.header_values("origin"))
+        .next()
+        .is_some()
+}
+
+/// Whether a `Host` header names us in a way that nobody else can have made up: an address, `localhost`,
+/// the host of the external URL, or the machine's name.
+fn is_own_name(site: &Site, host: &str) -> bool {
+    let host = without_port(host);
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let names = [
+        "localhost",
+        without_port(&site.options.external_url.host),
+        &site.backend.runtime().hostname,
+    ];
+    address.parse::<IpAddr>().is_ok() || names.iter().any(|own| own.eq_ignore_ascii_case(host))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 

@@ -59,8 +59,13 @@ impl Web {
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
             .expect("timeout");
+        let host = if headers.contains("Host: ") {
+            ""
+        } else {
+            "Host: 127.0.0.1:1\r\n"
+        };
         let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n{headers}\r\n");
+            format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("write");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("read");
@@ -366,14 +371,35 @@ fn lifecycle_needs_the_flag_the_method_and_the_same_site() {
             "Sec-Fetch-Site: same-site\r\n",
             "Origin: http://evil.example\r\n",
             "Origin: null\r\n",
+            // A name of an attacker that now leads here.
+            "Host: evil.example:9090\r\nOrigin: http://evil.example:9090\r\n",
+            "Host: evil.example:9090\r\nSec-Fetch-Site: same-origin\r\n",
         ] {
             assert_eq!(open.status("POST", path, headers).0, 403, "{headers}");
         }
     }
     assert_eq!(open.fake.readiness(), Readiness::Ready);
-    let same = "Origin: http://h:1\r\nSec-Fetch-Site: same-origin\r\n";
-    assert_eq!(open.status("PUT", "/-/reload", same), (200, String::new()));
-    assert_eq!(open.status("PUT", "/-/quit", same).0, 200);
+    let same = |host: &str| {
+        format!("Host: {host}\r\nOrigin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n")
+    };
+    for host in [
+        "127.0.0.1:9090",
+        "[::1]:9090",
+        "192.0.2.7",
+        "LocalHost:9090",
+        "edge7:9090",
+    ] {
+        let reloaded = open.status("PUT", "/-/reload", &same(host));
+        assert_eq!(reloaded, (200, String::new()), "{host}");
+    }
+    let named = web("https://edge.example/", true, false);
+    assert_eq!(
+        named.status("PUT", "/-/reload", &same("edge.example")).0,
+        200
+    );
+    // Tools may call us what they like.
+    let tool = "Host: any.example\r\n";
+    assert_eq!(open.status("PUT", "/-/quit", tool).0, 200);
     assert_eq!(open.fake.readiness(), Readiness::Stopping);
 }
 
