@@ -4,9 +4,11 @@
 //! original host (a subdomain of it is fine) or gone from `https` to `http`, credentials and
 //! custom headers are dropped for the rest of the chain, also when it leads back. A redirect to a
 //! link-local address, where clouds keep their metadata services, is refused unless the original
-//! URL was link-local itself.
+//! URL was link-local itself. A name may lead there too, as may an address in a form that only the system's
+//! resolver understands: whoever resolves names asks [`Trail::forbids_link_local`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::url::{Url, UrlError};
 use crate::limits;
@@ -41,6 +43,8 @@ pub struct Trail {
     tls: bool,
     hops: u32,
     trusted: bool,
+    /// Whether the chain has led to another host than the original, which was not link-local.
+    away: bool,
 }
 
 impl Trail {
@@ -52,6 +56,7 @@ impl Trail {
             tls: url.tls,
             hops: 0,
             trusted: true,
+            away: false,
         }
     }
 
@@ -65,7 +70,8 @@ impl Trail {
         if self.hops > limits::HTTP_REDIRECTS {
             return Err(RedirectError::TooMany);
         }
-        if is_link_local(&next.host) && !is_link_local(&self.host) {
+        self.away = next.host != self.host && !is_link_local(&self.host);
+        if self.away && is_link_local(&next.host) {
             return Err(RedirectError::LinkLocal);
         }
         let same = next.host == self.host || is_subdomain(&next.host, &self.host);
@@ -81,6 +87,19 @@ impl Trail {
     pub fn keeps_credentials(&self) -> bool {
         self.trusted
     }
+
+    /// Whether the host that the chain has led to must not be reached at a link-local address.
+    #[must_use]
+    pub fn forbids_link_local(&self) -> bool {
+        self.away
+    }
+}
+
+/// Those of `addresses` that are not link-local.
+#[must_use]
+pub fn without_link_local(addresses: &[IpAddr]) -> Arc<[IpAddr]> {
+    let rest = addresses.iter().filter(|own| !is_link_local_address(own));
+    rest.copied().collect()
 }
 
 /// Whether `name` is below `parent`. Addresses have no subdomains.
@@ -93,16 +112,20 @@ fn is_subdomain(name: &str, parent: &str) -> bool {
 }
 
 fn is_link_local(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_link_local(),
-        Ok(IpAddr::V6(address)) => {
+    host.parse()
+        .is_ok_and(|address| is_link_local_address(&address))
+}
+
+fn is_link_local_address(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => {
             let metadata = [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254];
             let mapped = address.to_ipv4_mapped();
             address.is_unicast_link_local()
                 || address.segments() == metadata
                 || mapped.is_some_and(|inner| inner.is_link_local())
         }
-        Err(_) => false,
     }
 }
 
@@ -177,6 +200,21 @@ mod tests {
             let location = format!("http://{host}/");
             assert_eq!(refused(Some(&location)), RedirectError::LinkLocal, "{host}");
         }
+    }
+
+    #[test]
+    fn only_other_hosts_must_not_be_link_local() {
+        let follow = |start: &str, to: &str| {
+            let mut trail = Trail::new(&url(start));
+            trail.follow(&url(start), Some(to)).expect("followed");
+            trail.forbids_link_local()
+        };
+        assert!(follow("http://h/", "http://a.h/"));
+        assert!(!follow("http://h/", "https://h:1/x"));
+        assert!(!follow("http://169.254.1.1/", "http://h/"));
+        let addresses =
+            ["169.254.1.1", "10.0.0.1", "fe80::1"].map(|text| text.parse().expect("ip"));
+        assert_eq!(*without_link_local(&addresses), addresses[1..2]);
     }
 
     #[test]

@@ -180,6 +180,8 @@ struct State {
 struct Hop<'a> {
     url: &'a Url,
     trusted: bool,
+    /// Whether the host must not be reached at a link-local address.
+    away: bool,
     remaining: Duration,
     /// For streams: the longest silence inside the body; the rest of the time limit then ends
     /// with the head.
@@ -284,6 +286,7 @@ impl Client {
             let hop = Hop {
                 url: &url,
                 trusted: trail.keeps_credentials(),
+                away: trail.forbids_link_local(),
                 remaining: deadline.since(SystemClock.mono()),
                 silence,
             };
@@ -322,6 +325,7 @@ impl Client {
         let agent = self.agent(hop.url)?;
         let head = self.head(request, hop)?;
         transport::enter(Phase::Resolve);
+        transport::forbid_link_local(hop.away);
         let answer = match request.method {
             Method::Get => agent.run(limited(&agent, head, (), hop)?),
             Method::Post | Method::Put => agent.run(limited(&agent, head, request.body, hop)?),

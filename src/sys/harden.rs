@@ -1,4 +1,5 @@
-//! What the process gives up at its start, because it never needs it.
+//! What the process gives up at its start, because it never needs it, and what it takes: all file
+//! descriptors that it may have.
 //!
 //! Anything that fails is left as it is: an old kernel or a strict sandbox around us is no reason not
 //! to run.
@@ -8,11 +9,11 @@ use std::fmt;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask,
 };
 use rustix::thread::{clear_ambient_capability_set, set_no_new_privs};
 
-/// What could not be given up.
+/// What could not be given up, or taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// What.
@@ -28,7 +29,9 @@ impl fmt::Display for Kept {
 }
 
 /// Gives up: core dumps (they would hold secrets) and being looked at by others of the same user,
-/// files that others can read, capabilities and privileges for programs that it would start.
+/// files that others can read, capabilities and privileges for programs that it would start. Takes as many
+/// file descriptors as the hard limit allows: connections to many targets need more than the 1024 that
+/// are usual, a figure for programs that wait with `select`, which nothing here does.
 ///
 /// To be called before the first thread starts: threads inherit it.
 #[must_use]
@@ -47,9 +50,39 @@ pub fn harden() -> Vec<Kept> {
         ),
         ("ambient capabilities", clear_ambient_capability_set()),
         ("new privileges", set_no_new_privs(true)),
+        ("few file descriptors", raise_descriptors()),
     ];
     let failed = done
         .into_iter()
         .filter_map(|(what, result)| result.err().map(|error| Kept { what, error }));
     failed.collect()
+}
+
+/// Raises the limit of open files to the hard one.
+fn raise_descriptors() -> Result<(), Errno> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_to_the_hard_one() {
+        let before = getrlimit(Resource::Nofile);
+        let most = before.maximum.unwrap_or(1 << 20);
+        // Low enough to tell, and harmless to the tests beside this one.
+        let lower = Rlimit {
+            current: Some(most - 1),
+            ..before
+        };
+        setrlimit(Resource::Nofile, lower).expect("lowered");
+        raise_descriptors().expect("raised");
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
+    }
 }

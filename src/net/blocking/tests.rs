@@ -1,5 +1,6 @@
 //! The blocking client against real sockets.
 
+mod bounds;
 mod round_robin;
 mod secure;
 mod socks;

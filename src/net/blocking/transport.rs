@@ -13,12 +13,14 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
     TransportAdapter,
 };
 
 use super::error::{ClientError, Phase};
+use crate::http::redirect::{self, RedirectError};
 use crate::http::tunnel::{Tunnel, TunnelError};
 use crate::limits;
 use crate::net::context::HttpContext;
@@ -31,6 +33,13 @@ thread_local! {
     // ureq runs a request on the calling thread and hands no context through; this is how an
     // error learns what was being done.
     static PHASE: Cell<Phase> = const { Cell::new(Phase::Resolve) };
+    // Whether the host that is resolved must not be reached at a link-local address.
+    static AWAY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes whether this thread's request was redirected to a host that must not be link-local.
+pub(super) fn forbid_link_local(away: bool) {
+    AWAY.set(away);
 }
 
 /// Notes what this thread's request is doing.
@@ -81,7 +90,8 @@ impl Resolver for NextHopResolver {
     ) -> Result<ResolvedSocketAddrs, Error> {
         enter(Phase::Resolve);
         let (tls, host, port) = endpoint(uri);
-        let (host, port) = match self.context.proxy.choose(tls, host, port) {
+        let proxy = self.context.proxy.choose(tls, host, port);
+        let (host, port) = match proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (host, port),
         };
@@ -89,8 +99,15 @@ impl Resolver for NextHopResolver {
             Some(resolver) => resolver.lookup(host, *timeout.after),
             None => resolve::lookup_here(host),
         };
+        let mut found = found.map_err(own)?;
+        if AWAY.get() && proxy.is_none() {
+            found = redirect::without_link_local(&found);
+            if found.is_empty() {
+                return Err(own(RedirectError::LinkLocal));
+            }
+        }
         let mut addresses = self.empty();
-        for address in found.map_err(own)?.iter() {
+        for address in found.iter() {
             addresses.push(SocketAddr::new(*address, port));
         }
         if let Some(jitter) = &self.round_robin {
@@ -155,7 +172,7 @@ impl NextHop {
                 let start = proxy
                     .open_tunnel(host, port, &self.user_agent)
                     .map_err(own)?;
-                inner = tunnel(inner, start, details.timeout)?;
+                inner = tunnel(inner, start, &|| left(details))?;
             } else {
                 absolute = Some(AbsoluteForm::new(details.uri, proxy));
             }
@@ -185,7 +202,8 @@ impl NextHop {
         let name = self.context.tls.server_name(host).map_err(own)?;
         let mut connection = ClientConnection::new(config, name)?;
         let mut socket = TransportAdapter::new(inner, Arc::clone(&details.current_time));
-        socket.set_timeout(details.timeout);
+        // For the handshake as a whole.
+        socket.set_timeout(left(details)?);
         connection.complete_io(&mut socket)?;
         let size = limits::BLOCKING_BUFFER_BYTES;
         Ok(Box::new(TlsTransport {
@@ -210,15 +228,33 @@ impl<In: Transport> Connector<In> for NextHop {
     }
 }
 
+/// What is left of the time for making a connection, an error when nothing is: ureq takes no time at all
+/// for no limit.
+fn left(details: &ConnectionDetails<'_>) -> Result<NextTimeout, Error> {
+    let limit = details.timeout;
+    let clock = ((details.current_time)(), details.now, limit.after);
+    let (Instant::Exact(now), Instant::Exact(began), Duration::Exact(after)) = clock else {
+        return Ok(limit);
+    };
+    let left = after.saturating_sub(now.saturating_duration_since(began));
+    if left.is_zero() {
+        return Err(Error::Timeout(limit.reason));
+    }
+    Ok(NextTimeout {
+        after: Duration::Exact(left),
+        ..limit
+    })
+}
+
 fn tunnel(
     inner: Box<dyn Transport>,
     (mut tunnel, first): (Tunnel, Vec<u8>),
-    timeout: NextTimeout,
+    left: &dyn Fn() -> Result<NextTimeout, Error>,
 ) -> Result<Box<dyn Transport>, Error> {
     let mut inner = inner;
-    transmit(&mut *inner, &first, timeout)?;
+    transmit(&mut *inner, &first, left()?)?;
     loop {
-        let progress = inner.maybe_await_input(timeout)?;
+        let progress = inner.maybe_await_input(left()?)?;
         let buffers = inner.buffers();
         let step = tunnel.advance(buffers.input()).map_err(own)?;
         buffers.input_consume(step.used);
@@ -228,7 +264,7 @@ fn tunnel(
         if !progress {
             return Err(own(TunnelError::Garbage));
         }
-        transmit(&mut *inner, &step.send, timeout)?;
+        transmit(&mut *inner, &step.send, left()?)?;
     }
 }
 

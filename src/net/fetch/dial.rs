@@ -1,14 +1,17 @@
 //! From an exchange to a connection: an unused one, or name, addresses and connecting.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mio::Token;
+use rustix::io::Errno;
 
 use super::connection::Connection;
 use super::socket::Socket;
 use super::task::{Dial, Fetch, Work};
 use super::{Failure, Fetcher, Said, Word};
+use crate::http::redirect::RedirectError;
 use crate::model::time::Mono;
 use crate::net::lease::Waiter;
 use crate::net::resolve::{Resolution, ResolveError};
@@ -37,6 +40,8 @@ impl Fetcher {
     }
 
     fn open_authorized(&mut self, now: Mono, key: u64, mut fetch: Box<Fetch>, reuse: bool) {
+        // Where a connection leads whose address is forbidden now was not looked at.
+        let reuse = reuse && !fetch.trail.forbids_link_local();
         let claimed = if reuse { self.claim(&fetch) } else { Ok(None) };
         match claimed {
             Ok(Some((slot, mut connection))) => {
@@ -131,7 +136,11 @@ impl Fetcher {
         mut fetch: Box<Fetch>,
         resolution: Resolution,
     ) {
-        match resolution {
+        let allowed = resolution.map(|addresses| fetch.allowed(addresses));
+        match allowed {
+            Ok(addresses) if addresses.is_empty() => {
+                self.fail(key, &mut fetch, RedirectError::LinkLocal.into());
+            }
             Ok(addresses) => {
                 let dial = Dial {
                     addresses,
@@ -195,10 +204,20 @@ impl Fetcher {
                 }
                 Err(source) => {
                     self.pool.release(slot);
+                    if is_out_of_descriptors(&source) && self.pool.close_oldest() {
+                        dial.tried -= 1;
+                        continue;
+                    }
                     last = Failure::Connect { address, source };
                 }
             }
         }
         self.fail(key, &mut fetch, last);
     }
+}
+
+/// Whether a connection cannot be made because too many are open.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }

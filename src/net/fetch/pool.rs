@@ -87,6 +87,15 @@ impl Pool {
         }
     }
 
+    /// Closes the connection that has been unused longest; false when there is none.
+    pub(super) fn close_oldest(&mut self) -> bool {
+        let oldest = self.oldest();
+        if let Some((_, slot)) = oldest {
+            self.close(slot);
+        }
+        oldest.is_some()
+    }
+
     /// Closes what has been unused too long.
     pub(super) fn expire(&mut self, now: Mono) {
         while let Some((since, slot)) = self.oldest()

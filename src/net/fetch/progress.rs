@@ -90,7 +90,7 @@ impl Fetcher {
         None
     }
 
-    /// The response is complete: keep the connection, follow a redirect or hand the result over.
+    /// The response is complete: keep the connection if it leads to the target itself, follow a redirect or hand the result over.
     pub(super) fn finish(
         &mut self,
         now: Mono,
@@ -102,7 +102,7 @@ impl Fetcher {
         let exchange = connection.exchange();
         let reusable = exchange.is_some_and(Exchange::is_reusable);
         let head = exchange.and_then(Exchange::head).cloned();
-        if reusable {
+        if reusable && fetch.is_at_home() {
             connection.rest(now);
             self.pool.keep(slot, connection);
         } else {

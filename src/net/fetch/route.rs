@@ -79,6 +79,11 @@ impl Route {
         }
     }
 
+    /// Whether the way leads through a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     /// Whether the proxy is asked with the whole URL.
     fn is_absolute(&self, url: &Url) -> bool {
         let http = |proxy: &Proxy| proxy.kind != ProxyKind::Socks5;

@@ -7,7 +7,7 @@ use super::Failure;
 use super::connection::Errand;
 use super::route::Route;
 use super::spec::FetchSpec;
-use crate::http::redirect::Trail;
+use crate::http::redirect::{self, Trail};
 use crate::http::url::Url;
 use crate::limits;
 use crate::model::time::Mono;
@@ -62,6 +62,15 @@ impl Fetch {
             .map_or(&self.spec.route, |moved| &moved.1)
     }
 
+    /// Whether it is asked for where the spec says, or at the usual port for TLS of the same host, where
+    /// many servers send their clients. Where else redirects lead is up to the target, which could have a
+    /// connection kept for every port there is.
+    pub(super) fn is_at_home(&self) -> bool {
+        let (home, at) = (&self.spec.url, self.url());
+        self.route().key == self.spec.route.key
+            || (at.host == home.host && at.tls && at.port == 443)
+    }
+
     pub(super) fn errand(&mut self) -> Errand<'_> {
         let (url, route) = match &self.moved {
             Some(moved) => (&moved.0, &moved.1),
@@ -74,6 +83,14 @@ impl Fetch {
             trusted: self.trail.keeps_credentials(),
             body: &mut self.body,
         }
+    }
+
+    /// The addresses that may be connected to, perhaps none: those of a proxy are not the target's choice.
+    pub(super) fn allowed(&self, addresses: Addresses) -> Addresses {
+        if self.route().is_proxied() || !self.trail.forbids_link_local() {
+            return addresses;
+        }
+        redirect::without_link_local(&addresses)
     }
 
     pub(super) fn slot(&self) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod plain;
+mod redirects;
 mod secure;
 mod tokens;
 mod unix;
@@ -31,10 +32,14 @@ struct Outcome {
     body: Vec<u8>,
 }
 
-/// The address of a name in tests: loopback, whatever the name, unless it ends in `.invalid`.
+/// The address of a name in tests: loopback, whatever the name, unless it ends in `.invalid`; that
+/// of a cloud's metadata service for names that end in `.metadata` and for numbers.
 fn resolver() -> Resolver {
     let lookup: Arc<crate::net::resolve::Lookup> = Arc::new(|name: &str| {
         let name = name.to_owned();
+        if name.ends_with(".metadata") || name.ends_with("9166") || name.starts_with("0x") {
+            return Ok(vec![[169, 254, 169, 254].into()]);
+        }
         match name.strip_suffix(".invalid") {
             Some(_) => Err(crate::net::resolve::ResolveError::NotFound { name }),
             // The first address answers nothing, as 127.1.1.1 has no listener at the port.
