@@ -2,6 +2,8 @@
 //!
 //! Used at the start, at every reload and by `narthex check config`, so that they cannot differ.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +24,9 @@ pub struct Configuration {
     pub loaded: Loaded,
     /// Which providers it needs.
     pub plan: Plan,
+    /// A digest of every file that was read, as it was read: a change in one is a change of the
+    /// configuration. What [`digest`] gives as long as none changes.
+    pub digest: u64,
 }
 
 /// Why there is no configuration.
@@ -69,15 +74,76 @@ pub fn load_file(path: &str, features: Features) -> Result<Configuration, Config
         path: path.to_owned(),
         error,
     })?;
+    load_text(&Disk, (path, &text), features)
+}
+
+/// The same with the main file's text, and further files from `files`.
+fn load_text(
+    files: &dyn Files,
+    (path, text): (&str, &str),
+    features: Features,
+) -> Result<Configuration, ConfigFileError> {
+    let main = BTreeMap::from([(path.to_owned(), text_digest(text))]);
+    let seen = Seen {
+        files,
+        digests: RefCell::new(main),
+    };
     let loaded = load(&Source {
         file: path,
-        text: &text,
-        files: &Disk,
+        text,
+        files: &seen,
         environment: &|name| std::env::var(name).ok(),
         features,
     })?;
     let plan = plan(&loaded.config)?;
-    Ok(Configuration { loaded, plan })
+    let digests = seen.digests.into_inner();
+    let digest = digest_of(&loaded.files, |file| {
+        digests.get(file).copied().unwrap_or_default()
+    });
+    Ok(Configuration {
+        loaded,
+        plan,
+        digest,
+    })
+}
+
+/// The digest that [`load_file`] would give; a file that cannot be read counts as empty.
+#[must_use]
+pub fn digest(files: &[String]) -> u64 {
+    digest_of(files, |file| text_digest(&read(file).unwrap_or_default()))
+}
+
+fn digest_of(files: &[String], text: impl Fn(&str) -> u64) -> u64 {
+    let mut hasher = xxhash_rust::xxh64::Xxh64::new(0);
+    for file in files {
+        hasher.update(file.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(&text(file).to_le_bytes());
+    }
+    hasher.digest()
+}
+
+fn text_digest(text: &str) -> u64 {
+    xxhash_rust::xxh64::xxh64(text.as_bytes(), 0)
+}
+
+/// Files, and what was read of them: reading them again later would tell of another text.
+struct Seen<'a> {
+    files: &'a dyn Files,
+    digests: RefCell<BTreeMap<String, u64>>,
+}
+
+impl Files for Seen<'_> {
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
+        self.files.glob(pattern)
+    }
+
+    fn read(&self, path: &str) -> Result<String, String> {
+        let text = self.files.read(path)?;
+        let mut digests = self.digests.borrow_mut();
+        digests.insert(path.to_owned(), text_digest(&text));
+        Ok(text)
+    }
 }
 
 /// Looks into the files that the configuration refers to: certificates, keys and secrets must be
@@ -214,6 +280,55 @@ pub(super) fn read(path: &str) -> io::Result<String> {
 mod tests {
     use super::*;
 
+    /// A further file whose text is another at each look.
+    struct Restless(RefCell<u32>);
+
+    impl Files for Restless {
+        fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
+            Ok(vec![pattern.to_owned()])
+        }
+
+        fn read(&self, _path: &str) -> Result<String, String> {
+            let mut look = self.0.borrow_mut();
+            *look += 1;
+            Ok(format!("scrape_configs: [{{job_name: job{look}}}]"))
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_what_was_read() {
+        let main = ("main.yml", "scrape_config_files: [more.yml]");
+        let load = |look: u32| {
+            let files = Restless(RefCell::new(look));
+            load_text(&files, main, Features::default()).expect("loaded")
+        };
+        let (first, same, other) = (load(0), load(0), load(1));
+        assert_eq!(first.loaded.config.scrape_configs[0].job_name, "job1");
+        assert_eq!(first.digest, same.digest);
+        assert_ne!(first.digest, other.digest);
+        let first_text = "scrape_configs: [{job_name: job1}]";
+        let expected = digest_of(&first.loaded.files, |file| {
+            text_digest(if file == main.0 { main.1 } else { first_text })
+        });
+        assert_eq!(first.digest, expected);
+    }
+
+    #[test]
+    fn files_that_stay_as_they_are_have_the_digest_of_when_they_were_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        std::fs::write(path("main.yml"), "scrape_config_files: [more*.yml]").expect("written");
+        let more = |job: &str| {
+            let text = format!("scrape_configs: [{{job_name: {job}}}]");
+            std::fs::write(path("more.yml"), text).expect("written");
+        };
+        more("a");
+        let read = load_file(&path("main.yml"), Features::default()).expect("loaded");
+        assert_eq!(digest(&read.loaded.files), read.digest);
+        more("b");
+        assert_ne!(digest(&read.loaded.files), read.digest);
+    }
+
     #[test]
     fn a_configuration_is_read_with_the_files_it_names() {
         let folder = tempfile::tempdir().expect("folder");
@@ -225,7 +340,7 @@ mod tests {
                    file_sd_configs: [{files: [targets.json]}]\n";
         std::fs::write(path("jobs/b.yml"), job).expect("write");
         std::fs::write(path("jobs/b.txt"), "{").expect("write");
-        let Configuration { loaded, plan } =
+        let Configuration { loaded, plan, .. } =
             load_file(&path("main.yml"), Features::default()).expect("loaded");
         assert_eq!(plan.providers.len(), 1);
         assert_eq!(loaded.files, [path("main.yml"), path("jobs/b.yml")]);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
+use super::config_file;
 use super::enclosure;
 use super::exit::ExitStatus;
 use super::housekeeping::{Due, Housekeeping};
@@ -16,6 +17,7 @@ use super::joined::{Joined, ROUND};
 use super::settings;
 use super::view::{LifeStatus, Request};
 use crate::model::time::Mono;
+use crate::sys::clock::Clock;
 use crate::sys::memory::{self, ProgramPages};
 use crate::sys::signal::Signal;
 use crate::web::backend::Readiness;
@@ -32,9 +34,11 @@ pub(super) fn supervise(mut joined: Joined, program: &ProgramPages) -> ExitStatu
     announce(&joined);
     let mut checked = joined.clock.mono();
     let mut housekeeping = Housekeeping::new(checked);
+    let mut next_round = checked + ROUND;
     loop {
         joined.service.beat.rest();
-        let event = next(&joined);
+        let (signals, requests) = (&joined.signals, &joined.requests);
+        let event = next(signals, requests, &mut next_round, &*joined.clock);
         joined.service.beat.work();
         match event {
             Event::Signal(Signal::Reload) => {
@@ -91,12 +95,29 @@ fn set_readiness(joined: &Joined, readiness: Readiness) {
     });
 }
 
-fn next(joined: &Joined) -> Event {
-    select! {
-        recv(joined.signals) -> signal => signal.map_or(Event::Signal(Signal::Stop), Event::Signal),
-        recv(joined.requests) -> request => request.map_or(Event::Round, Event::Request),
-        default(ROUND) => Event::Round,
+/// Waits for the next event. A round is due at its time however many others come.
+fn next(
+    signals: &Receiver<Signal>,
+    requests: &Receiver<Request>,
+    next_round: &mut Mono,
+    clock: &dyn Clock,
+) -> Event {
+    let left = next_round.since(clock.mono());
+    if !left.is_zero() {
+        select! {
+            recv(signals) -> signal => {
+                return signal.map_or(Event::Signal(Signal::Stop), Event::Signal);
+            }
+            recv(requests) -> request => {
+                if let Ok(request) = request {
+                    return Event::Request(request);
+                }
+            }
+            default(left) => {}
+        }
     }
+    *next_round = clock.mono() + ROUND;
+    Event::Round
 }
 
 /// Reads the configuration again. A bad one changes nothing.
@@ -167,7 +188,7 @@ fn auto_reload(joined: &mut Joined, checked: &mut Mono) {
         return;
     }
     *checked = now;
-    let digest = settings::digest(&joined.files);
+    let digest = config_file::digest(&joined.files);
     if digest != joined.digest {
         // A bad file is tried once, not every interval.
         joined.digest = digest;
@@ -198,5 +219,30 @@ fn wait_for_flush(flushed: &Receiver<()>, signals: &Receiver<Signal>) {
             },
             default(Duration::from_secs(3600)) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+
+    use super::*;
+    use crate::model::time::Wall;
+    use crate::sys::clock::ManualClock;
+
+    #[test]
+    fn rounds_come_however_frequent_other_events_are() {
+        let clock = ManualClock::new(Mono(0), Wall(0));
+        let (_signal, signals) = bounded(1);
+        let (request, requests) = bounded(1);
+        let (mut next_round, mut rounds) = (clock.mono() + ROUND, 0);
+        for _ in 0..30 {
+            clock.advance_ms(100);
+            // Full where the round came first.
+            let _waiting = request.try_send(Request::Quit);
+            let event = next(&signals, &requests, &mut next_round, &clock);
+            rounds += u32::from(matches!(event, Event::Round));
+        }
+        assert_eq!(rounds, 3);
     }
 }

@@ -22,7 +22,7 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// Files that were read, the main file first.
     pub files: Vec<String>,
-    /// A digest of every file that was read: a change in one is a change of the configuration.
+    /// A digest of every file as it was read: see [`Configuration::digest`].
     pub digest: u64,
 }
 
@@ -36,7 +36,11 @@ pub struct SettingsError(String);
 /// # Errors
 /// What is wrong and where.
 pub fn read(path: &Path, features: Features) -> Result<Settings, SettingsError> {
-    let Configuration { loaded, plan } = config_file::load_file(&path.to_string_lossy(), features)
+    let Configuration {
+        loaded,
+        plan,
+        digest,
+    } = config_file::load_file(&path.to_string_lossy(), features)
         .map_err(|error| SettingsError(error.to_string()))?;
     let exposed = config_file::exposed_secrets(&loaded);
     let Loaded {
@@ -46,7 +50,6 @@ pub fn read(path: &Path, features: Features) -> Result<Settings, SettingsError> 
     } = loaded;
     warnings.extend(exposed);
     let yaml = dump(&config).into();
-    let digest = digest(&files);
     Ok(Settings {
         config,
         plan,
@@ -55,17 +58,4 @@ pub fn read(path: &Path, features: Features) -> Result<Settings, SettingsError> 
         files,
         digest,
     })
-}
-
-/// The digest that [`read`] would give; a file that cannot be read counts as empty.
-#[must_use]
-pub fn digest(files: &[String]) -> u64 {
-    let mut hasher = xxhash_rust::xxh64::Xxh64::new(0);
-    for file in files {
-        hasher.update(file.as_bytes());
-        hasher.update(&[0]);
-        hasher.update(config_file::read(file).unwrap_or_default().as_bytes());
-        hasher.update(&[0]);
-    }
-    hasher.digest()
 }

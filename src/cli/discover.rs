@@ -71,7 +71,7 @@ fn discover(
     options: &Options,
     terminal: &mut Terminal<'_>,
 ) -> Result<Verdict, Box<dyn std::error::Error>> {
-    let Configuration { loaded, plan } = config_file::load_file(file, Features::default())?;
+    let Configuration { loaded, plan, .. } = config_file::load_file(file, Features::default())?;
     for warning in &loaded.warnings {
         terminal.complain(&format!("WARNING: {warning}\n"));
     }
