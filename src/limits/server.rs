@@ -14,6 +14,9 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 /// Bytes of the line before a chunk, extensions included, and of one trailer.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1024;
 
+/// Empty lines that are read over before a request; clients of old sent one.
+pub const HTTP_EMPTY_LINES_MAX: usize = 8;
+
 /// Time for the head of a request: from its first byte, or from the connect of a new client.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,20 @@ pub const HTTP_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a new client is safe from being sent away for another: time to say something.
 pub const HTTP_GRACE: Duration = Duration::from_millis(500);
+
+/// Bytes of a request's body, or of an answer, that must move within that time for a client to keep its
+/// place when others wait for one.
+pub const HTTP_PROGRESS_BYTES: usize = 1024;
+
+/// Bytes of all answers that clients have not taken yet, or the part of the memory budget that a page
+/// may have where that is less.
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// An answer may have so many bytes whatever is held: the agent scrapes itself, and is watched.
+pub const HTTP_ANSWER_BYTES_MIN: usize = 512 * 1024;
+
+/// Bodies of at most so many bytes are copied behind their head, so that both go out in one write.
+pub const HTTP_COPIED_BODY_BYTES: usize = 16 * 1024;
 
 /// Pause after a failed accept, which is mostly a lack of file descriptors.
 pub const HTTP_ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -58,8 +75,17 @@ pub const WEB_CLIENTS_MAX: usize = 32;
 /// Bytes of body that a web route takes; none uses it, but POST requests may carry a form.
 pub const WEB_BODY_BYTES_MAX: u64 = 64 * 1024;
 
-/// Bytes of a compiled regular expression in a request's selector.
-pub const SELECTOR_REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the compiled regular expressions of a request's selector, all together.
+pub const SELECTOR_REGEX_BYTES_MAX: usize = 512 * 1024;
+
+/// Matchers of a request's selector.
+pub const SELECTOR_MATCHERS_MAX: usize = 16;
+
+/// Bytes of one answer of the web side.
+pub const WEB_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Bytes of a help text that the API shows.
+pub const WEB_HELP_BYTES_MAX: usize = 16 * 1024;
 
 /// Targets on the status page; the API shows all.
 pub const STATUS_TARGETS_MAX: usize = 1000;

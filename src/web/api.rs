@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::http::server::request::RequestHead;
 use crate::http::server::response::Response;
+use crate::limits;
 use crate::model::calendar::{self, Rfc3339};
 use crate::model::duration::Pretty;
 use crate::model::metadata::Family;
@@ -71,14 +72,17 @@ pub(super) fn targets(site: &Site, head: &RequestHead) -> Response {
             one.scrape_pool.cmp(&two.scrape_pool)
         });
     }
-    json::success(Targets {
-        active_targets: active
-            .iter()
-            .map(|target| target_object(site, target))
-            .collect(),
-        dropped_targets: dropped.iter().map(dropped_object).collect(),
-        dropped_target_counts: wants("dropped").then(|| site.backend.dropped_target_counts()),
-    })
+    json::success(
+        site,
+        Targets {
+            active_targets: active
+                .iter()
+                .map(|target| target_object(site, target))
+                .collect(),
+            dropped_targets: dropped.iter().map(dropped_object).collect(),
+            dropped_target_counts: wants("dropped").then(|| site.backend.dropped_target_counts()),
+        },
+    )
 }
 
 fn target_object<'a>(site: &Site, target: &'a ActiveTarget) -> TargetObject<'a> {
@@ -117,7 +121,7 @@ struct ScrapePools {
 pub(super) fn scrape_pools(site: &Site, _head: &RequestHead) -> Response {
     let mut scrape_pools = site.backend.scrape_pools();
     sorting::sort(&mut scrape_pools);
-    json::success(ScrapePools { scrape_pools })
+    json::success(site, ScrapePools { scrape_pools })
 }
 
 /// A family of one target.
@@ -177,12 +181,12 @@ pub(super) fn targets_metadata(site: &Site, head: &RequestHead) -> Response {
                     target: LabelObject(&target.labels),
                     metric: metric.is_none().then_some(family.name()),
                     kind: family.kind().as_str(),
-                    help: family.help(),
+                    help: shown_help(family),
                     unit: family.unit(),
                 }),
         );
     }
-    json::success(found)
+    json::success(site, found)
 }
 
 /// A family without its target.
@@ -215,12 +219,18 @@ pub(super) fn metadata(site: &Site, head: &RequestHead) -> Response {
             own.insert(FamilyObject {
                 kind: family.kind().as_str(),
                 unit: family.unit(),
-                help: family.help(),
+                help: shown_help(family),
             });
         }
     }
     let shown = families.into_iter().take(limit.unwrap_or(usize::MAX));
-    json::success(sorting::map(shown))
+    json::success(site, sorting::map(shown))
+}
+
+/// The help text, cut where it is longer than anybody reads: a target may say what it likes.
+fn shown_help(family: &Family) -> &str {
+    let help = family.help();
+    &help[..help.floor_char_boundary(limits::WEB_HELP_BYTES_MAX)]
 }
 
 /// A parameter that must be a number if it is there; negative ones mean no limit.

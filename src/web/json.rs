@@ -1,7 +1,8 @@
 //! JSON as Prometheus's API writes it.
 //!
 //! Compact; `<`, `>`, `&` and the two Unicode line separators escaped, so that no browser takes
-//! an answer for a page; floats without exponent where Go writes none.
+//! an answer for a page; floats without exponent where Go writes none. Answers end at the room that there
+//! is for them ([`Site`]): what would be larger is an error instead.
 
 use std::io::{self, Write};
 
@@ -10,6 +11,8 @@ use serde_json::ser::{Formatter, Serializer as JsonSerializer};
 
 use crate::http::server::response::Response;
 use crate::model::labels::Labels;
+
+use super::Site;
 
 /// The envelope of a success.
 #[derive(serde::Serialize)]
@@ -27,10 +30,10 @@ struct Failure<'a> {
     error: &'a str,
 }
 
-/// Answers with data.
-pub(super) fn success<T: Serialize>(data: T) -> Response {
+/// Answers with data, or says that there is no room for them.
+pub(super) fn success<T: Serialize>(site: &Site, data: T) -> Response {
     let status = "success";
-    respond(200, &Success { status, data })
+    respond(200, &Success { status, data }, site.room)
 }
 
 /// Answers with an error of Prometheus's type `bad_data`.
@@ -45,23 +48,53 @@ pub(super) fn failure(status: u16, kind: &'static str, error: &str) -> Response 
         kind,
         error,
     };
-    respond(status, &envelope)
+    respond(status, &envelope, usize::MAX)
 }
 
-fn respond<T: Serialize>(status: u16, value: &T) -> Response {
-    match encode(value) {
+/// Says that an answer would be larger than `room` bytes.
+pub(super) fn too_large(room: usize) -> Response {
+    let error = format!(
+        "answer of more than {room} bytes: ask for less, or later, when there is memory for more"
+    );
+    failure(503, "unavailable", &error)
+}
+
+fn respond<T: Serialize>(status: u16, value: &T, room: usize) -> Response {
+    match encode(value, room) {
         Ok(body) => Response::typed(status, "application/json", body),
+        Err(error) if error.is_io() => too_large(room),
         // Our types have text keys and finite depth; this is here so that nothing can panic.
         Err(error) => Response::text(500, format!("{error}\n")),
     }
 }
 
-/// The bytes of a value.
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = Vec::new();
-    let mut serializer = JsonSerializer::with_formatter(&mut bytes, GoFormatter);
+/// The bytes of a value; an error of I/O where they are more than `room`.
+pub(super) fn encode<T: Serialize>(value: &T, room: usize) -> Result<Vec<u8>, serde_json::Error> {
+    let bytes = Vec::new();
+    let mut bounded = Bounded { bytes, room };
+    let mut serializer = JsonSerializer::with_formatter(&mut bounded, GoFormatter);
     value.serialize(&mut serializer)?;
-    Ok(bytes)
+    Ok(bounded.bytes)
+}
+
+/// Takes bytes as long as there is room.
+struct Bounded {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.room - self.bytes.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct GoFormatter;
@@ -113,7 +146,7 @@ mod tests {
     #[test]
     fn texts_and_numbers_are_written_as_go_writes_them() {
         let text = |value: serde_json::Value| {
-            String::from_utf8(encode(&value).expect("json")).expect("utf-8")
+            String::from_utf8(encode(&value, usize::MAX).expect("json")).expect("utf-8")
         };
         assert_eq!(
             text("a<b>&\u{2028}\u{e9}\"\n".into()),

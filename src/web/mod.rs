@@ -112,6 +112,7 @@ pub fn start(
         registry,
         clock: Arc::clone(&clock),
         door,
+        room: 0,
     };
     server::start(listeners, Box::new(site), server_options, clock)
 }
@@ -125,6 +126,8 @@ pub(crate) struct Site {
     metrics: RequestMetrics,
     clock: Arc<dyn Clock>,
     door: Door,
+    /// Bytes that the answer to the request at hand may have.
+    room: usize,
 }
 
 impl Handler for Site {
@@ -164,6 +167,7 @@ impl Site {
             Entry::Answered(answer) => return answer,
         };
         let headers = self.door.headers();
+        self.room = promises.room().min(limits::WEB_ANSWER_BYTES_MAX);
         match self.serve(&request.head, promises, &headers) {
             Some(response) => Answer::Now(dressed(response, &headers)),
             None => Answer::Later,
@@ -187,6 +191,7 @@ impl Site {
             return Some(not_found());
         };
         let response = match self.answer(route, head) {
+            Ok(response) if response.body.len() > self.room => secured(json::too_large(self.room)),
             Ok(response) => secured(response),
             Err(Deferred::Reload) => {
                 lifecycle::reload(self, promises.promise(), Arc::clone(headers));

@@ -39,7 +39,7 @@ pub(super) fn metrics(site: &Site, head: &RequestHead) -> Response {
 }
 
 pub(super) fn version(site: &Site, _head: &RequestHead) -> Response {
-    let mut body = json::encode(&site.options.build).unwrap_or_default();
+    let mut body = json::encode(&site.options.build, site.room).unwrap_or_default();
     body.push(b'\n');
     Response::text(200, body)
 }

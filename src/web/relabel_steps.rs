@@ -64,9 +64,12 @@ pub(super) fn relabel_steps(site: &Site, head: &RequestHead) -> Response {
         output: LabelObject(output.as_ref().unwrap_or(&NONE)),
         keep: output.is_some(),
     });
-    json::success(Steps {
-        steps: steps.collect(),
-    })
+    json::success(
+        site,
+        Steps {
+            steps: steps.collect(),
+        },
+    )
 }
 
 static NONE: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::default);

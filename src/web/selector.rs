@@ -3,6 +3,10 @@
 //! Implements the selector of the expression language with the four label operators and text in
 //! single, double or back quotes; an error names the position as Prometheus does. A metric name
 //! in front is a match on `__name__`.
+//!
+//! A selector comes from whoever reaches the port, so it has few matchers
+//! ([`limits::SELECTOR_MATCHERS_MAX`]), and its regular expressions share
+//! [`limits::SELECTOR_REGEX_BYTES_MAX`].
 
 use regex::Regex;
 
@@ -24,6 +28,15 @@ struct Matcher {
 enum Test {
     Equal(String),
     Regex(Box<Regex>),
+}
+
+/// A matcher as it is written, and where its value ends.
+struct Written {
+    name: String,
+    wants_match: bool,
+    is_regex: bool,
+    value: String,
+    end: usize,
 }
 
 /// Why a text is no selector.
@@ -94,26 +107,58 @@ impl<'a> Parser<'a> {
     }
 
     fn selector(mut self) -> Result<Selector, SelectorError> {
-        let mut matchers = Vec::new();
+        let mut written = Vec::new();
         let metric = self.identifier(true);
         if !metric.is_empty() {
-            matchers.push(Matcher {
+            written.push(Written {
                 name: METRIC_NAME.to_owned(),
                 wants_match: true,
-                test: Test::Equal(metric.to_owned()),
+                is_regex: false,
+                value: metric.to_owned(),
+                end: self.at,
             });
         }
         if self.take("{") {
             while !self.take("}") {
-                matchers.push(self.matcher()?);
+                if written.len() == limits::SELECTOR_MATCHERS_MAX {
+                    let most = limits::SELECTOR_MATCHERS_MAX;
+                    return Err(self.error(format!("more than {most} matchers")));
+                }
+                written.push(self.matcher()?);
                 if !self.take(",") && !self.rest().starts_with('}') {
                     return Err(self.unexpected());
                 }
             }
         }
         self.skip_space();
-        if !self.rest().is_empty() || matchers.is_empty() {
+        if !self.rest().is_empty() || written.is_empty() {
             return Err(self.unexpected());
+        }
+        self.compiled(written)
+    }
+
+    /// Compiles the regular expressions, each within an even share of what all may have.
+    fn compiled(&mut self, written: Vec<Written>) -> Result<Selector, SelectorError> {
+        let regexes = written.iter().filter(|own| own.is_regex).count();
+        let share = limits::SELECTOR_REGEX_BYTES_MAX / regexes.max(1);
+        let mut matchers = Vec::with_capacity(written.len());
+        for own in written {
+            let test = if own.is_regex {
+                self.at = own.end;
+                let anchored = format!("^(?s:{})$", own.value);
+                let mut builder = regex::RegexBuilder::new(&anchored);
+                let compiled = builder.size_limit(share).dfa_size_limit(share).build();
+                Test::Regex(Box::new(
+                    compiled.map_err(|error| self.error(error.to_string()))?,
+                ))
+            } else {
+                Test::Equal(own.value)
+            };
+            matchers.push(Matcher {
+                name: own.name,
+                wants_match: own.wants_match,
+                test,
+            });
         }
         Ok(Selector(matchers))
     }
@@ -126,7 +171,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn matcher(&mut self) -> Result<Matcher, SelectorError> {
+    fn matcher(&mut self) -> Result<Written, SelectorError> {
         self.skip_space();
         let name = if self.rest().starts_with(['"', '\'', '`']) {
             self.quoted()?
@@ -147,20 +192,12 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected());
         };
         let value = self.quoted()?;
-        let test = if is_regex {
-            let anchored = format!("^(?s:{value})$");
-            let mut builder = regex::RegexBuilder::new(&anchored);
-            let compiled = builder.size_limit(limits::SELECTOR_REGEX_BYTES_MAX).build();
-            Test::Regex(Box::new(
-                compiled.map_err(|error| self.error(error.to_string()))?,
-            ))
-        } else {
-            Test::Equal(value)
-        };
-        Ok(Matcher {
+        Ok(Written {
             name,
             wants_match,
-            test,
+            is_regex,
+            value,
+            end: self.at,
         })
     }
 

@@ -97,7 +97,7 @@ pub(super) fn self_metrics(site: &Site, head: &RequestHead) -> Response {
         pattern.is_none_or(|pattern| pattern.is_match(name))
     });
     let shown: Vec<_> = wanted.filter_map(|(name, own)| family(name, own)).collect();
-    json::success(shown)
+    json::success(site, shown)
 }
 
 fn family<'a>(name: &'a str, family: &'a MetricFamily) -> Option<Family<'a>> {

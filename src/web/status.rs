@@ -48,25 +48,28 @@ struct Runtime {
 pub(super) fn runtime(site: &Site, _head: &RequestHead) -> Response {
     let info = site.backend.runtime();
     let text = |wall: Wall| Rfc3339(wall).to_string();
-    json::success(Runtime {
-        start_time: text(info.started),
-        working_directory: info.working_directory,
-        hostname: info.hostname,
-        server_time: text(site.clock.wall()),
-        reload_succeeded: info.reload_succeeded,
-        last_config_time: text(info.config_loaded),
-        corruption_count: info.corruptions,
-        goroutine_count: info.threads,
-        cores: info.cores,
-        memory_bytes_max: info.memory_bytes_max,
-        gogc: "",
-        godebug: "",
-        storage_retention: "",
-    })
+    json::success(
+        site,
+        Runtime {
+            start_time: text(info.started),
+            working_directory: info.working_directory,
+            hostname: info.hostname,
+            server_time: text(site.clock.wall()),
+            reload_succeeded: info.reload_succeeded,
+            last_config_time: text(info.config_loaded),
+            corruption_count: info.corruptions,
+            goroutine_count: info.threads,
+            cores: info.cores,
+            memory_bytes_max: info.memory_bytes_max,
+            gogc: "",
+            godebug: "",
+            storage_retention: "",
+        },
+    )
 }
 
 pub(super) fn build(site: &Site, _head: &RequestHead) -> Response {
-    json::success(&site.options.build)
+    json::success(site, &site.options.build)
 }
 
 #[derive(Serialize)]
@@ -76,7 +79,7 @@ struct Config {
 
 pub(super) fn config(site: &Site, _head: &RequestHead) -> Response {
     let yaml = site.backend.config_yaml();
-    json::success(Config { yaml })
+    json::success(site, Config { yaml })
 }
 
 pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
@@ -84,7 +87,7 @@ pub(super) fn flags(site: &Site, _head: &RequestHead) -> Response {
     // --web.external-url may hold a password.
     let map: BTreeMap<&str, String> =
         sorting::map(flags.map(|(name, value)| (&**name, redacted(value))));
-    json::success(map)
+    json::success(site, map)
 }
 
 /// A line of the books of losses.
@@ -109,7 +112,7 @@ pub(super) fn losses(site: &Site, _head: &RequestHead) -> Response {
         first: Rfc3339(loss.first).to_string(),
         last: Rfc3339(loss.last).to_string(),
     });
-    json::success(lines.collect::<Vec<_>>())
+    json::success(site, lines.collect::<Vec<_>>())
 }
 
 /// One provider. Prometheus shows nothing of the kind; the names follow those of its targets.
@@ -150,9 +153,12 @@ pub(super) fn discovery(site: &Site, _head: &RequestHead) -> Response {
         last_refresh_duration: status.last_refresh.map(|took| took.as_secs_f64()),
     };
     let providers = site.backend.discovery().into_iter();
-    json::success(Providers {
-        providers: providers.map(provider).collect(),
-    })
+    json::success(
+        site,
+        Providers {
+            providers: providers.map(provider).collect(),
+        },
+    )
 }
 
 /// The log needs no replay, so there is never anything to show.
@@ -163,12 +169,15 @@ struct WalReplay {
     current: u64,
 }
 
-pub(super) fn wal_replay(_site: &Site, _head: &RequestHead) -> Response {
-    json::success(WalReplay {
-        min: 0,
-        max: 0,
-        current: 0,
-    })
+pub(super) fn wal_replay(site: &Site, _head: &RequestHead) -> Response {
+    json::success(
+        site,
+        WalReplay {
+            min: 0,
+            max: 0,
+            current: 0,
+        },
+    )
 }
 
 pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
@@ -181,12 +190,12 @@ pub(super) fn features(site: &Site, _head: &RequestHead) -> Response {
         ("prometheus", sorting::map([("agent_mode", true)])),
         ("scrape", sorting::map([("extra_scrape_metrics", true)])),
     ]);
-    json::success(features)
+    json::success(site, features)
 }
 
 /// There are none: what needs attention is in the metrics and the log.
-pub(super) fn notifications(_site: &Site, _head: &RequestHead) -> Response {
-    json::success([(); 0])
+pub(super) fn notifications(site: &Site, _head: &RequestHead) -> Response {
+    json::success(site, [(); 0])
 }
 
 /// There never will be one: the answer that ends an event source, so that a browser does not ask

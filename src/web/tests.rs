@@ -1,3 +1,4 @@
+mod bounds;
 mod fake;
 
 use std::io::{Read, Write};
@@ -16,6 +17,10 @@ struct Web {
 }
 
 fn web(flag: &str, enable_lifecycle: bool, hostile: bool) -> Web {
+    web_with(flag, enable_lifecycle, hostile, MemoryBudget::unlimited())
+}
+
+fn web_with(flag: &str, enable_lifecycle: bool, hostile: bool, memory: MemoryBudget) -> Web {
     let external_url = ExternalUrl::parse(flag, "127.0.0.1:9090", "edge7").expect("url");
     let text = str::to_owned;
     let options = WebOptions {
@@ -43,7 +48,7 @@ fn web(flag: &str, enable_lifecycle: bool, hostile: bool) -> Web {
     let clock = Arc::new(ManualClock::new(Mono(1), Wall(1_795_319_692_000)));
     let listeners = vec![server::bind("127.0.0.1:0").expect("bind")];
     let registry = Registry::default();
-    let guards = (MemoryBudget::unlimited(), door::Door::default());
+    let guards = (memory, door::Door::default());
     let server = start(listeners, options, backend, registry.clone(), guards, clock);
     let server = server.expect("start");
     Web {

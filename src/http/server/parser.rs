@@ -98,6 +98,8 @@ struct Partial {
 pub struct RequestParser {
     /// Bytes of the input in which the end of the head was already looked for.
     searched: usize,
+    /// Empty lines read over before the request.
+    empty_lines: usize,
     partial: Option<Partial>,
 }
 
@@ -134,9 +136,13 @@ impl RequestParser {
     ) -> Result<Option<Partial>, Refusal> {
         if self.searched == 0 {
             // RFC 9112, 2.2: an empty line before a request is not part of it.
-            while input.starts_with(b"\r\n") {
-                input.drain(..2);
+            let pairs = input.chunks_exact(2);
+            let empty = pairs.take_while(|pair| pair == b"\r\n").count();
+            self.empty_lines += empty;
+            if self.empty_lines > limits::HTTP_EMPTY_LINES_MAX {
+                return Err(Refusal::Malformed);
             }
+            input.drain(..2 * empty);
         }
         let from = self.searched.saturating_sub(3);
         let Some(end) = memchr::memmem::find(&input[from..], b"\r\n\r\n") else {
@@ -150,6 +156,7 @@ impl RequestParser {
         };
         let end = from + end + 4;
         self.searched = 0;
+        self.empty_lines = 0;
         let head = parse_head(&input[..end])?;
         let framing = framing(&head)?;
         let partial = Partial {

@@ -61,8 +61,9 @@ impl Response {
         self
     }
 
-    /// Appends the response's bytes.
-    pub fn encode(&self, exchange: Exchange, out: &mut Vec<u8>) {
+    /// Appends the head's bytes, and gives the body that is to follow them; empty where there is none.
+    #[must_use]
+    pub fn encode(self, exchange: Exchange, out: &mut Vec<u8>) -> Vec<u8> {
         let reason = ::http::StatusCode::from_u16(self.status)
             .ok()
             .and_then(|status| status.canonical_reason())
@@ -93,8 +94,9 @@ impl Response {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        if !exchange.head_only && !matches!(self.status, 204 | 304) {
-            out.extend_from_slice(&self.body);
+        if exchange.head_only || matches!(self.status, 204 | 304) {
+            return Vec::new();
         }
+        self.body
     }
 }

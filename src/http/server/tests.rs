@@ -62,6 +62,18 @@ fn a_pipeline_is_read_request_by_request() {
 }
 
 #[test]
+fn few_empty_lines_are_read_over_and_many_are_no_request() {
+    let lines =
+        |count: usize| [&"\r\n".repeat(count), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+    assert_eq!(refusal(&lines(limits::HTTP_EMPTY_LINES_MAX)), None);
+    let many = lines(8 * 1024);
+    for pieces in [&[][..], &[1; 100], &[3; 100]] {
+        let (requests, refusal) = read_all(many.as_bytes(), pieces);
+        assert_eq!((requests.len(), refusal), (0, Some(Refusal::Malformed)));
+    }
+}
+
+#[test]
 fn ambiguous_and_malformed_framing_is_refused() {
     let post = |headers: &str| refusal(&format!("POST / HTTP/1.1\r\nHost: h\r\n{headers}\r\n\r\n"));
     for headers in [
@@ -166,7 +178,8 @@ fn responses_carry_what_the_exchange_needs() {
             keep_alive,
             now,
         };
-        response.encode(exchange, &mut out);
+        let body = response.clone().encode(exchange, &mut out);
+        out.extend_from_slice(&body);
         String::from_utf8(out).expect("utf-8")
     };
     let response = Response::text(200, "hi\n").with("Location", "/a\r\nX: y");

@@ -54,8 +54,14 @@ pub(crate) struct Conversation {
     since: Mono,
     deadline: Mono,
     idle_timeout: Duration,
+    /// When the client last moved [`limits::HTTP_PROGRESS_BYTES`], and what it has moved since.
+    progress: Mono,
+    moved: usize,
     input: Vec<u8>,
     output: Vec<u8>,
+    /// What follows the output: a large body is moved here, not copied.
+    body: Vec<u8>,
+    /// Bytes written of the output, or of the body once the output is out.
     written: usize,
     head_only: bool,
     keep_alive: bool,
@@ -71,8 +77,11 @@ impl Conversation {
             since: now,
             deadline: now + limits::HTTP_HEAD_TIMEOUT,
             idle_timeout,
+            progress: now,
+            moved: 0,
             input: Vec::new(),
             output: Vec::new(),
+            body: Vec::new(),
             written: 0,
             head_only: false,
             keep_alive: true,
@@ -88,9 +97,21 @@ impl Conversation {
         self.deadline
     }
 
-    /// Since when the client owes us a request, if it does.
+    /// Since when the client owes us a request, the rest of one, or to take its answer; if it does.
     pub(crate) fn waiting_since(&self) -> Option<Mono> {
-        matches!(self.phase, Phase::Idle | Phase::Head).then_some(self.since)
+        match self.phase {
+            Phase::Idle | Phase::Head => Some(self.since),
+            Phase::Body | Phase::Writing => Some(self.progress),
+            Phase::Handling | Phase::Lingering | Phase::Closed => None,
+        }
+    }
+
+    /// Notes what the client has moved of its request or answer.
+    fn count(&mut self, now: Mono) {
+        if self.moved >= limits::HTTP_PROGRESS_BYTES {
+            self.progress = now;
+            self.moved = 0;
+        }
     }
 
     /// Whether bytes of the client are of use now.
@@ -104,6 +125,8 @@ impl Conversation {
     fn enter(&mut self, phase: Phase, now: Mono, timeout: Duration) {
         self.phase = phase;
         self.since = now;
+        self.progress = now;
+        self.moved = 0;
         self.deadline = now + timeout;
     }
 
@@ -111,6 +134,7 @@ impl Conversation {
     pub(crate) fn received(&mut self, bytes: &[u8]) {
         if self.phase != Phase::Lingering {
             self.input.extend_from_slice(bytes);
+            self.moved += bytes.len();
         }
     }
 
@@ -135,6 +159,7 @@ impl Conversation {
         if !matches!(self.phase, Phase::Head | Phase::Body) {
             return None;
         }
+        self.count(now.mono);
         match self.parser.read(&mut self.input, cap) {
             Ok(Step::Complete(request)) => {
                 self.head_only = request.head.method == Method::Head;
@@ -161,34 +186,54 @@ impl Conversation {
         self.keep_alive = false;
         self.head_only = false;
         self.is_refused = true;
-        self.answer(now, &Response::text(status, format!("{text}\n")));
+        self.answer(now, Response::text(status, format!("{text}\n")));
     }
 
     /// Puts the answer out.
-    pub(crate) fn answer(&mut self, now: Now, response: &Response) {
+    pub(crate) fn answer(&mut self, now: Now, response: Response) {
         let exchange = Exchange {
             head_only: self.head_only,
             keep_alive: self.keep_alive,
             now: now.wall,
         };
-        response.encode(exchange, &mut self.output);
+        self.body = response.encode(exchange, &mut self.output);
+        if self.body.len() <= limits::HTTP_COPIED_BODY_BYTES {
+            self.output.append(&mut self.body);
+            self.body = Vec::new();
+        }
         self.enter(Phase::Writing, now.mono, limits::HTTP_WRITE_TIMEOUT);
     }
 
-    /// What is still to be written.
+    /// Bytes of the answer that are held.
+    pub(crate) fn held(&self) -> usize {
+        self.output.len() + self.body.len()
+    }
+
+    /// What is to be written next; empty when all is.
     pub(crate) fn output(&self) -> &[u8] {
-        &self.output[self.written..]
+        let current = if self.output.is_empty() {
+            &self.body
+        } else {
+            &self.output
+        };
+        current.get(self.written..).unwrap_or_default()
     }
 
     /// Notes that `bytes` of the output were written. True when the write side is to be shut.
     pub(crate) fn wrote(&mut self, now: Mono, bytes: usize) -> bool {
         self.written += bytes;
-        if self.written < self.output.len() {
+        self.moved += bytes;
+        self.count(now);
+        if !self.output().is_empty() {
             return false;
         }
         // An idle client must not keep the memory of its last answer.
-        self.output = Vec::new();
         self.written = 0;
+        let was_head = !std::mem::take(&mut self.output).is_empty();
+        if was_head && !self.body.is_empty() {
+            return false;
+        }
+        self.body = Vec::new();
         if self.phase != Phase::Writing {
             return false;
         }

@@ -2,7 +2,9 @@
 //!
 //! Used for the status pages and by the embedded receiver. Every client has a deadline in every
 //! phase (`HTTP_*_TIMEOUT` in [`crate::limits`]); with all places taken, new clients wait in the
-//! kernel's queue and the client that has been idle longest is sent away for them. A panic of the
+//! kernel's queue and the client that has been idle longest, or whose request or answer stands still, is
+//! sent away for them. What answers hold that nobody takes is bounded: handlers are told what room
+//! there is. A panic of the
 //! handler costs that request only. The handler says whether a client is spoken to inside TLS. No
 //! HTTP/2, no compression.
 
@@ -67,6 +69,7 @@ pub struct Promises<'a> {
     mail: &'a MailSender<Mail>,
     client: Token,
     peer: SocketAddr,
+    room: usize,
 }
 
 impl Promises<'_> {
@@ -74,6 +77,13 @@ impl Promises<'_> {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Bytes that the answer should have at most: what others have not taken yet, and a shortage of
+    /// memory, leave little. At least [`limits::HTTP_ANSWER_BYTES_MIN`].
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.room
     }
 
     /// Promises an answer; return [`Answer::Later`] then.

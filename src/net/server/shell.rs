@@ -155,7 +155,7 @@ impl Server {
                     if let Some(client) = self.clients.get_mut(&token)
                         && client.talk.phase() == Phase::Handling
                     {
-                        client.talk.answer(now, &response);
+                        client.talk.answer(now, response);
                     }
                 }
                 Mail::Again(token, request) => self.handle_again(now, token, request),
@@ -172,6 +172,7 @@ impl Server {
 
     /// Hands a request to the handler for the second time.
     fn handle_again(&mut self, now: Now, token: Token, request: Request) {
+        let room = self.room_in_all().saturating_sub(self.held());
         if let Some(client) = self.clients.get_mut(&token)
             && client.talk.phase() == Phase::Handling
         {
@@ -179,13 +180,29 @@ impl Server {
                 mail: &self.doors.mail,
                 client: token,
                 peer: client.peer,
+                room: room.max(limits::HTTP_ANSWER_BYTES_MIN),
             };
             let handler = self.handler.as_mut();
             let answer = guarded(request, |request| handler.handle_again(request, &promises));
             if let Answer::Now(response) = answer {
-                client.talk.answer(now, &response);
+                client.talk.answer(now, response);
             }
         }
+    }
+
+    /// Bytes of answers that are held.
+    fn held(&self) -> usize {
+        self.clients.values().map(|client| client.talk.held()).sum()
+    }
+
+    /// Bytes that all answers may have together.
+    fn room_in_all(&self) -> usize {
+        let memory = &self.options.memory;
+        if memory.sheds(Relief::Visitors) {
+            return 0;
+        }
+        let budget = memory.body_bytes_max().unwrap_or(u64::MAX);
+        budget.min(limits::HTTP_ANSWERS_BYTES_MAX as u64) as usize
     }
 
     fn accept(&mut self, now: Now) {
@@ -274,6 +291,7 @@ impl Server {
 
     fn move_on(&mut self, now: Now) -> Mono {
         let mut wake_at = self.end.unwrap_or(Mono::NEVER);
+        let (mut held, in_all) = (self.held(), self.room_in_all());
         let (handler, mail) = (&mut self.handler, &self.doors.mail);
         self.clients.retain(|token, client| {
             client.talk.expire(now);
@@ -281,8 +299,13 @@ impl Server {
                 mail,
                 client: *token,
                 peer: client.peer,
+                room: in_all
+                    .saturating_sub(held)
+                    .max(limits::HTTP_ANSWER_BYTES_MIN),
             };
+            held -= client.talk.held();
             let has_more = client.drive(now, handler.as_mut(), &promises, &mut self.scratch);
+            held += client.talk.held();
             let next = if has_more {
                 now.mono
             } else {
@@ -295,8 +318,8 @@ impl Server {
     }
 }
 
-/// Sends the client away that has owed us a request longest, if one has for long enough; else
-/// says when that will be.
+/// Sends the client away that has owed us a request longest, or has not moved its request or answer, if
+/// one has for long enough; else says when that will be.
 fn make_place(clients: &mut BTreeMap<Token, Client>, now: Mono) -> Result<(), Mono> {
     let waiting = clients.iter().filter_map(|(token, client)| {
         let since = client.talk.waiting_since()?;
@@ -336,7 +359,7 @@ impl Client {
                 && let Answer::Now(response) =
                     guarded(request, |request| handler.handle(request, promises))
             {
-                self.talk.answer(now, &response);
+                self.talk.answer(now, response);
             }
             let moved = self.write(now) | self.read(handler, scratch);
             if self.talk.phase() == Phase::Closed || !(moved || is_handled) {

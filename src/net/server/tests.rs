@@ -1,3 +1,4 @@
+mod crowd;
 mod secure;
 
 use std::io::{Read, Write};
@@ -40,6 +41,12 @@ impl Handler for Echo {
             "/never" => {
                 drop(promises.promise());
                 Answer::Later
+            }
+            // More than what the sockets between take in.
+            "/large" => Answer::Now(Response::text(200, vec![0; 24 << 20])),
+            "/room" => {
+                let room = promises.room();
+                Answer::Now(Response::text(200, format!("{room} bytes\n")))
             }
             "/panic" => panic!("as asked"),
             _ => Answer::Now(Response::text(200, text)),
@@ -283,7 +290,7 @@ fn bodies_handlers_and_idle_times_have_their_own_deadlines() {
     talk.received(b"yGET");
     assert!(talk.next_request(at(33), &|_| 2).is_some());
     assert!(!talk.wants_input());
-    talk.answer(at(34), &Response::empty(200));
+    talk.answer(at(34), Response::empty(200));
     let bytes = talk.output().len();
     assert!(!talk.wrote(at(35).mono, bytes));
     assert_eq!(

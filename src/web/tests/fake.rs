@@ -112,6 +112,14 @@ impl Backend for Fake {
             labels: Labels::from_pairs([("job", job)]),
             families,
         };
+        if self.hostile {
+            let help = "<".repeat(1 << 20);
+            let families = (0..20).map(|number| {
+                let name = format!("{HOSTILE}{number}");
+                family(&name, MetricType::Gauge, &help)
+            });
+            return vec![target(HOSTILE, families.collect())];
+        }
         let up = family("up", MetricType::Gauge, "Up.");
         vec![
             target(
