@@ -201,6 +201,8 @@ impl Conversation {
             self.output.append(&mut self.body);
             self.body = Vec::new();
         }
+        // It has grown by doubling, and may be held for a while.
+        self.body.shrink_to_fit();
         self.enter(Phase::Writing, now.mono, limits::HTTP_WRITE_TIMEOUT);
     }
 

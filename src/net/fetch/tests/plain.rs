@@ -343,6 +343,22 @@ fn unused_connections_are_bounded_and_close_in_time() {
 }
 
 #[test]
+fn the_longest_unused_connection_can_be_closed_for_another() {
+    let server = Server::http(|_| answer("200 OK", &[], METRICS));
+    let other = Server::http(|_| answer("200 OK", &[], METRICS));
+    let (first, second) = (spec(&server.url("/")), spec(&other.url("/")));
+    let mut rig = Rig::new();
+    rig.page(&first);
+    rig.page(&second);
+    assert!(rig.fetcher.pool.close_oldest());
+    rig.page(&second);
+    rig.page(&first);
+    assert_eq!((server.connections(), other.connections()), (2, 1));
+    assert!(rig.fetcher.pool.close_oldest() && rig.fetcher.pool.close_oldest());
+    assert!(!rig.fetcher.pool.close_oldest());
+}
+
+#[test]
 fn exchanges_are_bounded() {
     let silent = Server::start(|mut stream, _| while read_head(&mut stream).is_some() {});
     let spec = spec(&silent.url("/"));
