@@ -6,7 +6,7 @@
 /// Something that is given up, in the order in which that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relief {
-    /// New connections to the web side are closed, but for very few.
+    /// New connections to the web side are closed, but for very few, and large answers refused.
     Visitors,
     /// Few scrapes run at a time, targets with large pages last.
     Concurrency,
