@@ -143,9 +143,13 @@ impl Rows for Collect<'_, '_> {
     }
 }
 
-/// Old rows by their text, from the first difference on.
+/// Old rows by their text, from the first difference on. Rows with the same text are a chain in
+/// the order of the page, for a page may repeat one line a million times.
 struct Index {
-    rows: HashTable<(u64, RowAt)>,
+    /// By the hash of each text, the first row with it that was not given out, and the last one.
+    texts: HashTable<(u64, u32, u32)>,
+    /// Chunk and row, and the next row with the same text; the last one of a chain is its own next.
+    rows: Vec<[u32; 3]>,
     /// The text of a row that may be the one.
     key: Vec<u8>,
 }
@@ -153,39 +157,91 @@ struct Index {
 impl Index {
     fn new(chunks: &[Arc<KeyChunk>], from: RowAt) -> Index {
         let remaining = chunks.iter().skip(from.chunk).map(|chunk| chunk.len());
-        let mut rows = HashTable::with_capacity(remaining.sum());
+        let remaining = remaining.sum();
+        let mut texts: HashTable<(u64, u32, u32)> = HashTable::with_capacity(remaining);
+        let mut rows: Vec<[u32; 3]> = Vec::with_capacity(remaining);
         let mut key = Vec::new();
         for (number, chunk) in chunks.iter().enumerate().skip(from.chunk) {
             for (row, text) in chunk.rows().enumerate() {
                 text.put_key(&mut key);
-                let at = RowAt { chunk: number, row };
-                if at >= from {
-                    let hash = hash_of(&key);
-                    rows.insert_unique(hash, (hash, at), |(hash, _)| *hash);
+                if (RowAt { chunk: number, row }) < from {
+                    continue;
                 }
+                let (hash, own) = (hash_of(&key), rows.len() as u32);
+                if let Some((_, _, last)) = texts.find_mut(hash, |known| known.0 == hash) {
+                    rows[*last as usize][2] = own;
+                    *last = own;
+                } else {
+                    texts.insert_unique(hash, (hash, own, own), |known| known.0);
+                }
+                rows.push([number as u32, row as u32, own]);
             }
         }
-        Index { rows, key }
+        Index { texts, rows, key }
     }
 
     /// The old row with that text. Each is given out once: a text that stands twice on the page
     /// is two rows, paired in order as far as the last page had as many.
     fn take(&mut self, chunks: &[Arc<KeyChunk>], key: &[u8]) -> Option<RowAt> {
         let hash = hash_of(key);
-        let (old, rows) = (&mut self.key, &mut self.rows);
-        let same = |(own, at): &(u64, RowAt)| {
-            *own == hash && {
-                chunks[at.chunk].copy_key(at.row, old);
-                old == key
-            }
+        let mut entry = self.texts.find_entry(hash, |known| known.0 == hash).ok()?;
+        let own = entry.get().1;
+        let [chunk, row, next] = self.rows[own as usize];
+        let at = RowAt {
+            chunk: chunk as usize,
+            row: row as usize,
         };
-        let entry = rows.find_entry(hash, same).ok()?;
-        Some(entry.remove().0.1)
+        chunks[at.chunk].copy_key(at.row, &mut self.key);
+        if self.key != key {
+            // Two texts with one hash: the row counts as new.
+            return None;
+        }
+        if next == own {
+            entry.remove();
+        } else {
+            entry.get_mut().1 = next;
+        }
+        Some(at)
     }
 }
 
-fn hash_of(key: &[u8]) -> u64 {
+/// The hash of a series text.
+pub fn hash_of(key: &[u8]) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(key);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunk::KeyChunkBuilder;
+    use super::*;
+    use crate::model::series::ChunkBuilder;
+
+    #[test]
+    fn equal_rows_are_one_text_and_come_back_in_order() {
+        let chunk = |rows: usize| {
+            let mut keys = KeyChunkBuilder::default();
+            for row in 0..rows {
+                let text: &[u8] = if row == 100 { b"b" } else { b"a" };
+                keys.push(b"", text, RowKind::Kept);
+            }
+            Arc::new(keys.finish(ChunkBuilder::default().finish(None)))
+        };
+        let chunks: Vec<_> = (0..400).map(|_| chunk(500)).collect();
+        let from = RowAt { chunk: 0, row: 1 };
+        let mut index = Index::new(&chunks, from);
+        assert_eq!(index.texts.len(), 2, "200,000 rows");
+        let mut taken = |text: &[u8], count: usize| -> Vec<RowAt> {
+            let all = (0..count).map(|_| index.take(&chunks, text).expect("a row"));
+            all.collect()
+        };
+        for (text, count) in [(b"b", 400), (b"a", 2_000)] {
+            let got = taken(text, count);
+            assert!(got.is_sorted() && got[0] >= from);
+            assert!(got.windows(2).all(|pair| pair[0] != pair[1]));
+        }
+        assert_eq!(index.take(&chunks, b"b"), None);
+        assert_eq!(index.take(&chunks, b"c"), None);
+    }
 }
