@@ -60,3 +60,8 @@ pub const SCRAPE_WORKERS_MAX: usize = 4;
 
 /// Events a worker takes from its poll at once; more wait for the next turn.
 pub const WORKER_EVENTS: usize = 256;
+
+/// Other targets with the same public labels that are asked what they have shown when one of them
+/// ends. Where relabelling makes more of them equal, nothing in their series tells them apart, and
+/// none of them gets markers as long as there are so many.
+pub const SCRAPE_TWINS_MAX: usize = 16;

@@ -126,11 +126,26 @@ impl Assigned {
         context: &Result<Arc<HttpContext>, Arc<str>>,
         user_agent: &str,
     ) {
-        let memory = self.core.memory();
-        self.spec = request::spec(&self.target, config, context, user_agent, memory);
+        self.ask_with(config, context, user_agent);
         self.failure_log = FailureLog::of(config);
         self.core
             .reconfigure(Arc::clone(config), self.target.timeout);
+    }
+
+    /// Makes the request anew.
+    pub(super) fn ask_with(
+        &mut self,
+        config: &ScrapeConfig,
+        context: &Result<Arc<HttpContext>, Arc<str>>,
+        user_agent: &str,
+    ) {
+        let memory = self.core.memory();
+        self.spec = request::spec(&self.target, config, context, user_agent, memory);
+    }
+
+    /// The job of a target that cannot be asked.
+    pub(super) fn without_client(&self) -> Option<Arc<ScrapeConfig>> {
+        self.spec.is_err().then(|| Arc::clone(self.core.config()))
     }
 
     /// Whether a scrape is under way.
@@ -249,13 +264,21 @@ impl Assigned {
         self.core = fresh;
     }
 
-    /// Ends the target; the block holds its staleness markers.
-    pub(super) fn finish(&mut self, markers: Mono, epoch: &EpochClock) -> Option<ScrapeBlock> {
-        self.core.end(ScrapeTime {
+    /// Ends the target; the block holds its staleness markers, but for what the twins show: targets
+    /// with the same public labels.
+    pub(super) fn finish(
+        &mut self,
+        markers: Mono,
+        epoch: &EpochClock,
+        twins: &[&Assigned],
+    ) -> Option<ScrapeBlock> {
+        let at = ScrapeTime {
             epoch: epoch.id,
             offset_ms: epoch.offset_ms(markers),
             wall: epoch.wall(markers),
-        })
+        };
+        let twins: Vec<_> = twins.iter().map(|twin| &twin.core).collect();
+        self.core.end(at, &twins)
     }
 
     fn page_of<'a>(

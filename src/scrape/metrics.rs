@@ -198,13 +198,14 @@ impl ScrapeMetrics {
         length.observe(took.as_secs_f64());
     }
 
-    /// Takes note of a job whose HTTP client cannot be made, once per version of the job.
-    pub fn client_failed(&self, config: &Arc<ScrapeConfig>, is_reload: bool) {
+    /// Takes note of a job whose HTTP client cannot be made, once per version of the job. Whether it
+    /// is news.
+    pub fn client_failed(&self, config: &Arc<ScrapeConfig>, is_reload: bool) -> bool {
         let mut failed = self.failed.lock();
         failed.retain(|known| known.strong_count() > 0);
         let same = |known: &Weak<ScrapeConfig>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(config));
         if failed.iter().any(same) {
-            return;
+            return false;
         }
         failed.push(Arc::downgrade(config));
         let counter = if is_reload {
@@ -213,6 +214,7 @@ impl ScrapeMetrics {
             &self.pools_failed
         };
         counter.inc();
+        true
     }
 }
 

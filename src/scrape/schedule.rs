@@ -4,6 +4,8 @@
 //! could not be kept are dropped, never queued. A target that leaves discovery is kept for two
 //! ticks and a tenth: if it is back by then nothing happened, else its series get staleness
 //! markers stamped at the first tick it missed. A job that is removed gets its markers at once.
+//! A target that comes takes over from the one of its job that left last with the same public
+//! labels; what targets with those labels show that go on gets no markers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use super::status::{LastScrape, PoolEntry, PoolTable, TargetEntry};
 use super::target::{self, Target, TargetError};
 use super::wheel::{Handle, Wheel};
 use crate::config::scrape::ScrapeConfig;
+use crate::limits;
+use crate::model::series::TargetIdentity;
 use crate::model::sorting;
 use crate::model::target_group::TargetSets;
 use crate::model::time::Mono;
@@ -47,8 +51,10 @@ pub enum Order {
     Finish {
         /// The target.
         id: u64,
-        /// Time of the staleness markers; none when its series live on elsewhere.
+        /// Time of the staleness markers; none when too many targets may show its series.
         markers: Option<Mono>,
+        /// Active targets with the same public labels: what they show lives on.
+        twins: Vec<u64>,
     },
 }
 
@@ -59,7 +65,7 @@ pub struct Start {
     pub target: Arc<Target>,
     /// Its job.
     pub config: Arc<ScrapeConfig>,
-    /// A target with the same public labels that this one takes over from.
+    /// A target of the same job with the same public labels that this one takes over from.
     pub inherit: Option<u64>,
     /// Where the worker leaves the outcome of each scrape.
     pub last: Shared<LastScrape>,
@@ -109,6 +115,13 @@ struct Job {
     refused: Option<Arc<str>>,
 }
 
+/// Targets with the same public labels; of those that left, the last one comes last.
+#[derive(Debug, Default)]
+struct Twins {
+    active: Vec<u64>,
+    retired: Vec<u64>,
+}
+
 /// All jobs, all targets, one wheel.
 #[derive(Debug)]
 pub struct Schedule {
@@ -116,8 +129,8 @@ pub struct Schedule {
     workers: usize,
     jobs: BTreeMap<Arc<str>, Job>,
     targets: HashMap<u64, Scheduled, FixedState>,
-    /// How many active targets have these public labels.
-    labels: HashMap<u64, usize, FixedState>,
+    /// Targets by the hash of their public labels.
+    labels: HashMap<u64, Twins, FixedState>,
     wheel: Wheel<u64>,
     due: Vec<u64>,
     orders: Vec<(usize, Order)>,
@@ -211,16 +224,11 @@ impl Schedule {
         let own = self
             .targets
             .extract_if(|_, entry| *entry.target.identity.job == *job);
-        for (id, entry) in own {
+        for (_, entry) in own {
             self.wheel.cancel(entry.timer);
             release(&mut self.labels, &entry);
-            self.orders.push((
-                entry.worker,
-                Order::Finish {
-                    id,
-                    markers: Some(now),
-                },
-            ));
+            let order = finish(&self.labels, &entry, now);
+            self.orders.push((entry.worker, order));
         }
     }
 
@@ -242,7 +250,7 @@ impl Schedule {
         let groups = sets.get(&**name).map_or(&[][..], Vec::as_slice);
         let Sync {
             added,
-            mut removed,
+            removed,
             errors,
             failed,
             over_limit,
@@ -250,16 +258,12 @@ impl Schedule {
         job.refused = over_limit.map(Arc::from);
         let config = Arc::clone(&job.config);
         let (active, refused) = (job.pool.active().count(), job.refused.is_some());
-        for target in added {
-            let same = |own: &Arc<Target>| own.identity.labels == target.identity.labels;
-            let heir_of = removed
-                .iter()
-                .position(same)
-                .map(|index| removed.swap_remove(index));
-            self.start(now, epoch, &target, &config, heir_of.as_deref());
-        }
+        // First, so that those that come find whom they take over from.
         for target in removed {
             self.retire(target.identity.id);
+        }
+        for target in added {
+            self.start(now, epoch, &target, &config);
         }
         Some(SyncReport {
             job: Arc::clone(name),
@@ -276,25 +280,21 @@ impl Schedule {
         epoch: &EpochClock,
         target: &Arc<Target>,
         config: &Arc<ScrapeConfig>,
-        heir_of: Option<&Target>,
     ) {
         let id = target.identity.id;
         if let Some(known) = self.targets.get_mut(&id) {
             // It left and is back before its markers were written.
             self.wheel.cancel(known.timer);
+            release(&mut self.labels, known);
             known.retired = false;
             known.next = first_tick(now, epoch, target, self.seed);
             known.timer = self.wheel.insert(id, known.next);
-            *self
-                .labels
-                .entry(target.identity.labels.hash64())
-                .or_default() += 1;
-            if let Some(stand_in) = heir_of {
-                self.retire(stand_in.identity.id);
-            }
+            let twins = self.labels.entry(target.identity.labels.hash64());
+            twins.or_default().active.push(id);
             return;
         }
-        let inherited = heir_of.and_then(|old| self.targets.remove(&old.identity.id));
+        let old = self.predecessor(&target.identity);
+        let inherited = old.and_then(|old| self.targets.remove(&old));
         if let Some(old) = &inherited {
             self.wheel.cancel(old.timer);
             release(&mut self.labels, old);
@@ -308,7 +308,7 @@ impl Schedule {
             || Shared::new(LastScrape::default()),
             |old| old.last.clone(),
         );
-        *self.labels.entry(label_hash).or_default() += 1;
+        self.labels.entry(label_hash).or_default().active.push(id);
         let start = Start {
             target: Arc::clone(target),
             config: Arc::clone(config),
@@ -330,6 +330,16 @@ impl Schedule {
         );
     }
 
+    /// The target of the same job and with the same public labels that left last.
+    fn predecessor(&self, identity: &TargetIdentity) -> Option<u64> {
+        let twins = self.labels.get(&identity.labels.hash64())?;
+        let same = |id: &&u64| {
+            let own = self.targets.get(*id).map(|entry| &entry.target.identity);
+            own.is_some_and(|own| own.job == identity.job && own.labels == identity.labels)
+        };
+        twins.retired.iter().rev().find(same).copied()
+    }
+
     fn retire(&mut self, id: u64) {
         let Some(entry) = self.targets.get_mut(&id) else {
             return;
@@ -339,6 +349,8 @@ impl Schedule {
         }
         release(&mut self.labels, entry);
         entry.retired = true;
+        let twins = self.labels.entry(entry.target.identity.labels.hash64());
+        twins.or_default().retired.push(id);
         self.wheel.cancel(entry.timer);
         let interval = entry.target.interval;
         entry.timer = self.wheel.insert(id, entry.next + interval + interval / 10);
@@ -360,12 +372,10 @@ impl Schedule {
         };
         let (worker, scheduled) = (entry.worker, entry.next);
         if entry.retired {
-            let replaced = self
-                .labels
-                .contains_key(&entry.target.identity.labels.hash64());
+            release(&mut self.labels, entry);
+            let order = finish(&self.labels, entry, scheduled);
+            self.orders.push((worker, order));
             self.targets.remove(&id);
-            let markers = (!replaced).then_some(scheduled);
-            self.orders.push((worker, Order::Finish { id, markers }));
             return;
         }
         let interval = entry.target.interval;
@@ -417,16 +427,33 @@ impl Schedule {
     }
 }
 
-fn release(labels: &mut HashMap<u64, usize, FixedState>, entry: &Scheduled) {
-    if entry.retired {
+/// Takes a target out of those with its labels.
+fn release(labels: &mut HashMap<u64, Twins, FixedState>, entry: &Scheduled) {
+    let identity = &entry.target.identity;
+    let hash = identity.labels.hash64();
+    let Some(twins) = labels.get_mut(&hash) else {
         return;
+    };
+    let own = match entry.retired {
+        true => &mut twins.retired,
+        false => &mut twins.active,
+    };
+    own.retain(|id| *id != identity.id);
+    if twins.active.is_empty() && twins.retired.is_empty() {
+        labels.remove(&hash);
     }
-    let hash = entry.target.identity.labels.hash64();
-    if let Some(count) = labels.get_mut(&hash) {
-        *count -= 1;
-        if *count == 0 {
-            labels.remove(&hash);
-        }
+}
+
+/// The order to give up a target that was released, with markers at that time.
+fn finish(labels: &HashMap<u64, Twins, FixedState>, entry: &Scheduled, at: Mono) -> Order {
+    let identity = &entry.target.identity;
+    let twins = labels.get(&identity.labels.hash64());
+    let twins = twins.map_or(&[][..], |twins| &twins.active);
+    let few = twins.len() <= limits::SCRAPE_TWINS_MAX;
+    Order::Finish {
+        id: identity.id,
+        markers: few.then_some(at),
+        twins: if few { twins.to_vec() } else { Vec::new() },
     }
 }
 

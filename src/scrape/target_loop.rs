@@ -28,6 +28,8 @@ use crate::model::time::Wall;
 use crate::model::value::{ABSENT, STALE, is_stale};
 use crate::telemetry::budget::MemoryBudget;
 
+mod end;
+
 /// When a scrape was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScrapeTime {
@@ -251,25 +253,6 @@ impl TargetLoop {
         let at = self.advance(at);
         let report = self.report(duration, Counts::default(), body_bytes);
         self.failure_blocks(at, &report)
-    }
-
-    /// Ends the target: markers for every live series, the report's included.
-    pub fn end(&mut self, at: ScrapeTime) -> Option<ScrapeBlock> {
-        self.last?;
-        let at = self.advance(at);
-        let mut values = Vec::new();
-        let mut chunks = Vec::new();
-        if self.alive {
-            self.chunks.append(&mut self.replaced);
-            values = self.marker_values();
-            chunks = series_of(&self.chunks);
-        }
-        chunks.extend(self.report_list.chunks().iter().map(Arc::clone));
-        values.resize(values.len() + self.report_list.len(), STALE);
-        self.alive = false;
-        self.last = None;
-        let list = Arc::new(SeriesList::new(Arc::clone(&self.identity), chunks));
-        Some(block(at, list, values, SideTables::default()))
     }
 
     fn accept(

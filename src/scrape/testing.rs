@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::config::http_client::HttpClientConfig;
 use crate::config::scrape::{EscapingScheme, ScrapeConfig, ScrapeLimits, ScrapeProtocol};
+use crate::model::block::ScrapeBlock;
+use crate::model::labels::Labels;
 use crate::model::target_group::{LabelMap, TargetGroup};
+use crate::model::value::{is_absent, is_stale};
 use crate::relabel::rule::NameScheme;
 
 /// A job with Prometheus's defaults, an interval of 15 s and a timeout of 10 s.
@@ -61,4 +64,36 @@ pub(crate) fn group(source: &str, addresses: &[&str]) -> Arc<TargetGroup> {
         labels: LabelMap::new(),
         targets,
     })
+}
+
+/// A block as sorted lines; report series are left out, markers shown as `stale`.
+pub(crate) fn lines(blocks: &[ScrapeBlock]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for block in blocks {
+        for (slot, (chunk, index)) in block.series.iter().enumerate() {
+            let labels = Labels::from_pairs(block.series.labels(chunk, index));
+            let name = labels.get("__name__").unwrap_or_default();
+            if is_absent(block.values[slot]) || name.starts_with("scrape_") {
+                continue;
+            }
+            let value = block.values[slot];
+            let value = if is_stale(value) {
+                "stale".to_owned()
+            } else {
+                value.to_string()
+            };
+            let side = block.side.as_ref().and_then(|side| {
+                side.timestamps
+                    .iter()
+                    .find(|(own, _)| *own as usize == slot)
+            });
+            let at = side.map_or(String::new(), |(_, at)| format!(" @{at}"));
+            let extra = labels
+                .iter()
+                .filter(|(name, _)| !matches!(*name, "job" | "instance"));
+            lines.push(format!("{} {value}{at}", Labels::from_pairs(extra)));
+        }
+    }
+    lines.sort();
+    lines
 }

@@ -57,6 +57,7 @@ pub(super) struct WorkerEnv {
 struct Client {
     config: Arc<ScrapeConfig>,
     context: Result<Arc<HttpContext>, Arc<str>>,
+    tried: Mono,
 }
 
 struct Worker {
@@ -89,16 +90,7 @@ pub(super) fn spawn(number: usize, env: WorkerEnv) -> io::Result<Spawned> {
     let fetcher = Fetcher::new(poll.registry(), &bell, FIRST_FETCH, env.resolver.clone())?;
     let name = format!("scrape-{number}");
     let (beat, pulse) = pulse(&name);
-    let worker = Worker {
-        env,
-        beat,
-        inbox,
-        fetcher,
-        buffers: Buffers::default(),
-        targets: HashMap::with_hasher(FixedState::default()),
-        waiting: Waiting::default(),
-        clients: HashMap::with_hasher(FixedState::default()),
-    };
+    let worker = Worker::new(env, beat, inbox, fetcher);
     let thread = crate::sys::thread::spawn(&name, move || worker.run(poll))?;
     Ok(Spawned {
         mailbox: sender,
@@ -108,6 +100,19 @@ pub(super) fn spawn(number: usize, env: WorkerEnv) -> io::Result<Spawned> {
 }
 
 impl Worker {
+    fn new(env: WorkerEnv, beat: Beat, inbox: MailReceiver<Order>, fetcher: Fetcher) -> Worker {
+        Worker {
+            env,
+            beat,
+            inbox,
+            fetcher,
+            buffers: Buffers::default(),
+            targets: HashMap::with_hasher(FixedState::default()),
+            waiting: Waiting::default(),
+            clients: HashMap::with_hasher(FixedState::default()),
+        }
+    }
+
     fn run(mut self, mut poll: Poll) {
         let mut events = Events::with_capacity(limits::WORKER_EVENTS);
         loop {
@@ -159,7 +164,7 @@ impl Worker {
                 scheduled,
                 refused,
             } => self.scrape(id, scheduled, refused.as_deref()),
-            Order::Finish { id, markers } => self.finish(id, markers),
+            Order::Finish { id, markers, twins } => self.finish(id, markers, &twins),
         }
     }
 
@@ -187,33 +192,35 @@ impl Worker {
         }
     }
 
-    /// The job's HTTP client section; prepared anew when the job has changed. Failing to do so
-    /// fails the job's scrapes, not the configuration: a certificate may come later.
+    /// The job's HTTP client section; prepared anew when the job has changed, and every now and then
+    /// while it cannot be. That fails the job's scrapes, not the configuration: a certificate may
+    /// come later.
     fn context(&mut self, config: &Arc<ScrapeConfig>) -> Result<Arc<HttpContext>, Arc<str>> {
-        let name: Arc<str> = config.job_name.as_str().into();
+        let (name, now) = (Arc::from(config.job_name.as_str()), self.env.clock.mono());
         if let Some(known) = self.clients.get(&name)
             && Arc::ptr_eq(&known.config, config)
+            && (known.context.is_ok() || now.since(known.tried) < limits::SD_REOPEN)
         {
             return known.context.clone();
         }
         let context = HttpContext::new(&config.http_client).map(Arc::new).map_err(|error| {
             let error = error.to_string();
-            log::error!(component = "scrape manager", scrape_pool = config.job_name.as_str(), err = error.as_str(); "Error creating HTTP client");
-            self.env.metrics.client_failed(config, self.clients.contains_key(&name));
+            if self.env.metrics.client_failed(config, self.clients.contains_key(&name)) {
+                log::error!(component = "scrape manager", scrape_pool = config.job_name.as_str(), err = error.as_str(); "Error creating HTTP client");
+            }
             Arc::from(error)
         });
         // Targets hold their job's section; what nobody holds belongs to jobs that are gone.
-        self.clients.retain(|_, known| {
-            let held = known.context.as_ref();
-            held.is_ok_and(|context| Arc::strong_count(context) > 1)
+        self.clients.retain(|_, known| match &known.context {
+            Ok(context) => Arc::strong_count(context) > 1,
+            Err(_) => Arc::strong_count(&known.config) > 1,
         });
-        self.clients.insert(
-            name,
-            Client {
-                config: Arc::clone(config),
-                context: context.clone(),
-            },
-        );
+        let client = Client {
+            config: Arc::clone(config),
+            context: context.clone(),
+            tried: now,
+        };
+        self.clients.insert(name, client);
         context
     }
 
@@ -227,7 +234,11 @@ impl Worker {
         }
         let memory = &self.env.shared.memory;
         memory.compare();
-        if self.fetcher.active() >= limits::MEMORY_EXCHANGES && memory.shed(Relief::Concurrency) {
+        // One that is not fetched has nothing to wait for.
+        if refused.is_none()
+            && self.fetcher.active() >= limits::MEMORY_EXCHANGES
+            && memory.shed(Relief::Concurrency)
+        {
             self.waiting.push(id, scheduled, assigned.page_bytes());
             return;
         }
@@ -248,6 +259,12 @@ impl Worker {
 
     fn begin(&mut self, id: u64, scheduled: Mono, refused: Option<&str>) {
         let now = self.env.clock.mono();
+        if let Some(config) = self.targets.get(&id).and_then(Assigned::without_client) {
+            let context = self.context(&config);
+            if let Some(assigned) = self.targets.get_mut(&id) {
+                assigned.ask_with(&config, &context, &self.env.user_agent);
+            }
+        }
         let Shared {
             memory, offender, ..
         } = &self.env.shared;
@@ -279,13 +296,15 @@ impl Worker {
         }
     }
 
-    fn finish(&mut self, id: u64, markers: Option<Mono>) {
+    fn finish(&mut self, id: u64, markers: Option<Mono>, twins: &[u64]) {
         self.fetcher.cancel(id);
         let Some(mut assigned) = self.targets.remove(&id) else {
             return;
         };
         let epoch = self.env.epoch.load();
-        let block = markers.and_then(|at| assigned.finish(at, &epoch));
+        let twins = twins.iter().filter_map(|twin| self.targets.get(twin));
+        let twins: Vec<&Assigned> = twins.collect();
+        let block = markers.and_then(|at| assigned.finish(at, &epoch, &twins));
         self.deliver(block.into_iter().collect());
     }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::scrape::ScrapeConfig;
+use crate::model::sorting;
 use crate::model::target_group::{LabelMap, TargetGroup};
 use crate::scrape::target::{self, Built, Target, TargetError};
 
@@ -54,9 +55,10 @@ impl Memo {
         let mut gone: HashMap<_, _> = by_address.collect();
         let unchanged = groups.iter().map(|group| gone.remove(&Arc::as_ptr(group)));
         let unchanged: Vec<Option<Known>> = unchanged.collect();
+        let gone = Gone::new(gone.values());
         let known = |(group, unchanged): (&Arc<TargetGroup>, Option<Known>)| {
             unchanged.unwrap_or_else(|| {
-                let before = before(gone.values(), group);
+                let before = before(gone.of(&group.source), group);
                 Known {
                     outcomes: outcomes(config, job, group, &before),
                     group: Arc::clone(group),
@@ -68,13 +70,30 @@ impl Memo {
     }
 }
 
-/// What became of the targets of the groups that `group` takes the place of.
-fn before<'a>(
-    gone: impl Iterator<Item = &'a Known>,
-    group: &TargetGroup,
-) -> HashMap<&'a LabelMap, &'a Outcome> {
-    let same = |own: &&Known| own.group.source == group.source && own.group.labels == group.labels;
-    let predecessors = gone.filter(same);
+/// The groups that are gone, in the order of their sources.
+struct Gone<'a>(Vec<&'a Known>);
+
+impl<'a> Gone<'a> {
+    fn new(groups: impl Iterator<Item = &'a Known>) -> Gone<'a> {
+        let mut groups: Vec<&Known> = groups.collect();
+        sorting::sort_by(&mut groups, |one, two| {
+            one.group.source.cmp(&two.group.source)
+        });
+        Gone(groups)
+    }
+
+    /// Those of that source.
+    fn of(&self, source: &str) -> &[&'a Known] {
+        let from = self.0.partition_point(|own| *own.group.source < *source);
+        let rest = self.0.get(from..).unwrap_or_default();
+        &rest[..rest.partition_point(|own| own.group.source == source)]
+    }
+}
+
+/// What became of the targets of the groups that `group` takes the place of, which are among those
+/// of its source that are gone.
+fn before<'a>(gone: &[&'a Known], group: &TargetGroup) -> HashMap<&'a LabelMap, &'a Outcome> {
+    let predecessors = gone.iter().filter(|own| own.group.labels == group.labels);
     predecessors
         .flat_map(|own| own.group.targets.iter().zip(&own.outcomes))
         .collect()
@@ -99,5 +118,32 @@ fn build(config: &ScrapeConfig, job: &Arc<str>, group: &LabelMap, own: &LabelMap
         Ok(Built::Active(target)) => Outcome::Active(Arc::new(target)),
         Ok(Built::Dropped(_)) => Outcome::Dropped,
         Err(error) => Outcome::Failed(Arc::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(source: usize, number: usize) -> Arc<TargetGroup> {
+        Arc::new(TargetGroup {
+            source: format!("url:{source}"),
+            labels: LabelMap::from([("number".to_owned(), number.to_string())]),
+            targets: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_group_is_compared_with_those_of_its_source_only() {
+        let groups = 10_000;
+        let known = (0..groups).map(|number| Known {
+            group: group(number, number),
+            outcomes: Vec::new(),
+        });
+        let known: Vec<Known> = known.collect();
+        let gone = Gone::new(known.iter());
+        let looked_at = (0..groups).map(|number| gone.of(&group(number, number + 1).source).len());
+        assert_eq!(looked_at.max(), Some(1));
+        assert!(gone.of("url:x").is_empty());
     }
 }

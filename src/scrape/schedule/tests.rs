@@ -165,7 +165,7 @@ fn a_changed_interval_hands_the_target_over_without_markers() {
 }
 
 #[test]
-fn a_target_that_comes_back_ends_the_one_that_stood_in_for_it() {
+fn a_target_that_comes_back_goes_on_for_the_one_that_stood_in_for_it() {
     let mut harness = Harness::new(&[job("j")]);
     let apply = |harness: &mut Harness, address: &str| {
         let mut group = TargetGroup::clone(&group("s", &[address]));
@@ -176,22 +176,26 @@ fn a_target_that_comes_back_ends_the_one_that_stood_in_for_it() {
     apply(&mut harness, "a");
     harness.run(Duration::from_secs(20));
     harness.apply(&[]);
-    apply(&mut harness, "b");
-    apply(&mut harness, "a");
     harness.orders();
-    let (mut scrapes, mut ends) = (0, Vec::new());
+    for address in ["b", "a"] {
+        apply(&mut harness, address);
+        let orders = harness.schedule.take_orders();
+        assert!(
+            matches!(&orders[..], [(_, Order::Start(start))] if start.inherit.is_some()),
+            "the series live on: {orders:?}"
+        );
+    }
+    let mut scrapes = 0;
     for _ in 0..60 {
         harness.now = harness.now + Duration::from_secs(1);
         harness.schedule.advance(harness.now);
         for (_, order) in harness.schedule.take_orders() {
             match order {
                 Order::Scrape { .. } => scrapes += 1,
-                Order::Finish { markers, .. } => ends.push(markers),
                 other => panic!("{other:?}"),
             }
         }
     }
-    assert_eq!(ends, [None], "the series live on");
     assert_eq!((scrapes, harness.schedule.target_count()), (4, 1));
 }
 
@@ -240,4 +244,24 @@ fn bad_targets_fail_alone_and_equal_ones_are_one() {
     let mut harness = Harness::new(&[job("j")]);
     let report = &harness.apply(&["a", "a", "http://b", "c"])[0];
     assert_eq!((report.active, report.failed), (2, 1));
+}
+
+#[test]
+fn ten_thousand_relabelled_targets_go_on_one_by_one() {
+    let mut harness = Harness::new(&[job("j")]);
+    let addresses: Vec<String> = (0..10_000).map(|number| format!("a{number}")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    for tmp in ["1", "2"] {
+        let mut group = TargetGroup::clone(&group("s", &addresses));
+        group.labels = labels(&[("__tmp", tmp)]);
+        let sets = TargetSets::from([("j".to_owned(), vec![Arc::new(group)])]);
+        harness.apply_sets(&sets);
+        let orders = harness.schedule.take_orders();
+        let mut heirs = orders.iter().map(|(_, order)| match order {
+            Order::Start(start) => start.inherit.is_some(),
+            other => panic!("{other:?}"),
+        });
+        assert!(heirs.all(|heir| heir == (tmp == "2")));
+        assert_eq!(harness.schedule.target_count(), 10_000);
+    }
 }

@@ -3,9 +3,8 @@
 use super::*;
 use crate::exposition::protocol::Format;
 use crate::model::labels::Labels;
-use crate::model::value::{is_absent, is_stale};
 use crate::relabel::rule::{Action, NameScheme, Rule};
-use crate::scrape::testing::job;
+use crate::scrape::testing::{job, lines};
 use crate::telemetry::budget::MemoryBudget;
 
 struct Harness {
@@ -28,38 +27,6 @@ fn shared() -> Shared {
         memory: MemoryBudget::unlimited(),
         offender: Default::default(),
     }
-}
-
-/// A block as sorted lines; report series are left out, markers shown as `stale`.
-fn lines(blocks: &[ScrapeBlock]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for block in blocks {
-        for (slot, (chunk, index)) in block.series.iter().enumerate() {
-            let labels = Labels::from_pairs(block.series.labels(chunk, index));
-            let name = labels.get("__name__").unwrap_or_default();
-            if is_absent(block.values[slot]) || name.starts_with("scrape_") {
-                continue;
-            }
-            let value = block.values[slot];
-            let value = if is_stale(value) {
-                "stale".to_owned()
-            } else {
-                value.to_string()
-            };
-            let side = block.side.as_ref().and_then(|side| {
-                side.timestamps
-                    .iter()
-                    .find(|(own, _)| *own as usize == slot)
-            });
-            let at = side.map_or(String::new(), |(_, at)| format!(" @{at}"));
-            let extra = labels
-                .iter()
-                .filter(|(name, _)| !matches!(*name, "job" | "instance"));
-            lines.push(format!("{} {value}{at}", Labels::from_pairs(extra)));
-        }
-    }
-    lines.sort();
-    lines
 }
 
 impl Harness {
@@ -352,14 +319,14 @@ fn the_end_of_a_target_marks_the_report_series_too() {
     let mut harness = Harness::new(|_| {});
     harness.page("a 1\n");
     let at = harness.time();
-    let block = harness.target.end(at).expect("markers");
+    let block = harness.target.end(at, &[]).expect("markers");
     assert_eq!(
         lines(&[block]),
         [series("a", "stale"), r#"{__name__="up"} stale"#.to_owned()]
     );
     let mut fresh = Harness::new(|_| {});
     let at = fresh.time();
-    assert!(fresh.target.end(at).is_none(), "never scraped");
+    assert!(fresh.target.end(at, &[]).is_none(), "never scraped");
 }
 
 #[test]
@@ -429,7 +396,7 @@ fn a_target_that_ends_in_the_moment_of_its_last_scrape_still_gets_markers() {
         &PageView::as_sent(Format::Text, b"a 1\n"),
         Duration::ZERO,
     );
-    let end = harness.target.end(at).expect("markers");
+    let end = harness.target.end(at, &[]).expect("markers");
     assert!(end.offset_ms > page.blocks[0].offset_ms);
 }
 

@@ -1,19 +1,23 @@
-//! What a panic costs.
+//! What a panic costs, and when a target that is due is not fetched.
+
+use parking_lot::Mutex;
 
 use super::*;
+use crate::config::http_client::TextSource;
 use crate::exposition::protocol::Format;
 use crate::exposition::transcode::PageView;
 use crate::model::block::EpochId;
 use crate::model::target_group::LabelMap;
 use crate::model::time::Wall;
 use crate::model::value::is_stale;
+use crate::net::testing::certificates::Authority;
 use crate::scrape::cache::interner::Interner;
 use crate::scrape::report::ReportSeries;
 use crate::scrape::status::{Health, LastScrape};
 use crate::scrape::target::{self, Built};
 use crate::scrape::target_loop::ScrapeTime;
 use crate::scrape::testing::{job, labels};
-use crate::sys::clock::SystemClock;
+use crate::sys::clock::{ManualClock, SystemClock};
 use crate::sys::published;
 use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
@@ -24,25 +28,30 @@ const EPOCH: EpochClock = EpochClock {
     base_wall: Wall(1_000_000_000_000),
 };
 
-#[derive(Debug)]
-struct Nowhere;
+/// Keeps what is delivered.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<ScrapeBlock>>);
 
-impl BlockSink for Nowhere {
-    fn accept(&self, _block: ScrapeBlock) -> bool {
+impl BlockSink for Kept {
+    fn accept(&self, block: ScrapeBlock) -> bool {
+        self.0.lock().push(block);
         true
     }
 }
 
 fn env() -> WorkerEnv {
+    env_at(Arc::new(SystemClock))
+}
+
+fn env_at(clock: Arc<dyn Clock>) -> WorkerEnv {
     let registry = Registry::default();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     WorkerEnv {
         timestamp_tolerance: Duration::from_millis(2),
         resolver: Resolver::start(Arc::clone(&clock), &registry)
             .expect("resolver")
             .0,
         clock,
-        sink: Arc::new(Nowhere),
+        sink: Arc::new(Kept::default()),
         epoch: Published::new(EPOCH),
         shared: Shared {
             interner: Interner::default(),
@@ -56,19 +65,27 @@ fn env() -> WorkerEnv {
     }
 }
 
-fn assigned(env: &WorkerEnv, last: &published::Shared<LastScrape>) -> Assigned {
-    let config = Arc::new(job("j"));
-    let own = labels(&[("__address__", "a:1")]);
-    let Ok(Built::Active(target)) = target::build(&config, &"j".into(), &LabelMap::new(), &own)
+fn start_of(
+    config: &Arc<ScrapeConfig>,
+    address: &str,
+    last: &published::Shared<LastScrape>,
+) -> Start {
+    let own = labels(&[("__address__", address)]);
+    let Ok(Built::Active(target)) = target::build(config, &"j".into(), &LabelMap::new(), &own)
     else {
         panic!("not built");
     };
-    let start = Start {
+    Start {
         target: Arc::new(target),
-        config: Arc::clone(&config),
+        config: Arc::clone(config),
         inherit: None,
         last: last.clone(),
-    };
+    }
+}
+
+fn assigned(env: &WorkerEnv, last: &published::Shared<LastScrape>) -> Assigned {
+    let config = Arc::new(job("j"));
+    let start = start_of(&config, "a:1", last);
     let context = Ok(Arc::new(
         HttpContext::new(&config.http_client).expect("context"),
     ));
@@ -138,4 +155,105 @@ fn a_target_that_is_given_up_is_down_and_its_series_are_forgotten() {
     assert!(blocks[1].values.iter().all(|value| is_stale(*value)));
     assert_eq!(assigned.series(), 0);
     assert!(!assigned.is_running());
+}
+
+/// A worker without a thread, and what its targets leave behind.
+struct Idle {
+    worker: Worker,
+    clock: Arc<ManualClock>,
+    last: published::Shared<LastScrape>,
+    _poll: Poll,
+}
+
+impl Idle {
+    fn new(memory: MemoryBudget) -> Idle {
+        let clock = Arc::new(ManualClock::new(
+            Mono::from_millis(1),
+            Wall(1_000_000_000_001),
+        ));
+        let mut env = env_at(Arc::<ManualClock>::clone(&clock));
+        env.shared.memory = memory;
+        let poll = Poll::new().expect("poll");
+        let bell = Doorbell::new(poll.registry(), MAIL).expect("bell");
+        let (_, inbox) = mailbox(&bell, 1);
+        let resolver = env.resolver.clone();
+        let fetcher = Fetcher::new(poll.registry(), &bell, FIRST_FETCH, resolver).expect("fetcher");
+        Idle {
+            worker: Worker::new(env, pulse("t").0, inbox, fetcher),
+            clock,
+            last: published::Shared::new(LastScrape::default()),
+            _poll: poll,
+        }
+    }
+
+    fn start(&mut self, config: &Arc<ScrapeConfig>, address: &str) -> u64 {
+        let start = start_of(config, address, &self.last);
+        let id = start.target.identity.id;
+        self.worker.obey(Order::Start(Box::new(start)));
+        id
+    }
+
+    fn scrape(&mut self, id: u64, refused: Option<&str>) {
+        self.worker.obey(Order::Scrape {
+            id,
+            scheduled: self.clock.mono(),
+            refused: refused.map(Arc::from),
+        });
+    }
+
+    fn outcome(&self) -> (Health, String) {
+        self.last.with(|last| {
+            let error = last.error.as_deref().unwrap_or_default();
+            (last.health, error.to_owned())
+        })
+    }
+}
+
+#[test]
+fn a_certificate_that_comes_later_heals_its_job() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("ca.pem");
+    let mut config = job("j");
+    config.http_client.tls.ca = Some(TextSource::File(file.clone()));
+    let (config, other) = (Arc::new(config), Arc::new(job("other")));
+    let mut idle = Idle::new(MemoryBudget::unlimited());
+    let ids = ["127.0.0.1:1", "127.0.0.2:1"].map(|address| idle.start(&config, address));
+    idle.start(&other, "127.0.0.3:1");
+    idle.scrape(ids[0], None);
+    let (health, error) = idle.outcome();
+    assert_eq!(health, Health::Down);
+    assert!(error.contains("ca.pem"), "{error}");
+    std::fs::write(&file, Authority::new().pem).expect("written");
+    idle.scrape(ids[1], None);
+    assert_eq!(
+        idle.worker.fetcher.active(),
+        0,
+        "it is not tried all the time"
+    );
+    idle.clock.advance_ms(limits::SD_REOPEN.as_millis() as u64);
+    for (id, active) in ids.into_iter().zip(1..) {
+        idle.scrape(id, None);
+        assert_eq!(idle.worker.fetcher.active(), active, "it is fetched");
+    }
+    let metrics = &idle.worker.env.metrics;
+    assert!(!metrics.client_failed(&config, false), "it was counted");
+}
+
+mod twins;
+
+#[test]
+fn the_target_limit_holds_while_memory_runs_short() {
+    let memory = MemoryBudget::short_of(&Registry::default(), Relief::Concurrency);
+    let mut idle = Idle::new(memory);
+    let config = Arc::new(job("j"));
+    for number in 1..=limits::MEMORY_EXCHANGES {
+        let id = idle.start(&config, &format!("127.0.0.{number}:1"));
+        idle.scrape(id, None);
+    }
+    assert_eq!(idle.worker.fetcher.active(), limits::MEMORY_EXCHANGES);
+    let id = idle.start(&config, "127.0.1.1:1");
+    idle.scrape(id, Some("target_limit exceeded"));
+    let expected = (Health::Down, "target_limit exceeded".to_owned());
+    assert_eq!(idle.outcome(), expected);
+    assert!(!idle.worker.waiting.contains(id));
 }
