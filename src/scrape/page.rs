@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
 use super::cache::chunk::{KeyChunk, RowKind};
 use super::cache::entry::Entry;
 use super::cache::interner::Interner;
 use super::cache::rebuild::{BadRow, Rebuilt, Source, own_hash, rebuild};
-use super::cache::scan::scan;
+use super::cache::scan::{hash_of, scan};
 use super::cache::walk::{RowAt, Rows, WalkEnd, walk};
 use super::row_labels::{RowError, RowLabels};
 use super::samples::{Counts, Filled, HistogramError, Past, Rules, Samples};
 use crate::config::scrape::ScrapeConfig;
 use crate::exposition::error::{ParseError, line_and_column};
-use crate::exposition::line::{LineParser, Tail};
+use crate::exposition::line::{Item, LineParser, Tail};
 use crate::exposition::protocol::Format;
 use crate::limits;
 use crate::model::labels::Labels;
@@ -149,7 +152,7 @@ impl Reader<'_> {
         }
         self.check_histograms()?;
         if entries.is_empty() && end.next.chunk >= self.chunks.len() {
-            self.check_limits()?;
+            self.check_limits(self.chunks)?;
             return Ok(None);
         }
         if !self.samples.takes_new_series() {
@@ -157,7 +160,7 @@ impl Reader<'_> {
         }
         let change = self.rebuild(end.next, &entries)?;
         self.check_histograms()?;
-        self.check_limits()?;
+        self.check_limits(&change.chunks)?;
         Ok(Some(change))
     }
 
@@ -223,12 +226,44 @@ impl Reader<'_> {
         }
     }
 
-    fn check_limits(&self) -> Result<(), PageError> {
-        if self.samples.is_over_limit() {
+    /// Fails if there is too much on the page, whose chunks these are.
+    fn check_limits(&self, chunks: &[Arc<KeyChunk>]) -> Result<(), PageError> {
+        let repeats = self.samples.counts.duplicate;
+        if self.samples.is_over_limit(0)
+            && (self.samples.is_over_limit(repeats)
+                || self.samples.is_over_limit(self.repeated_lines(chunks)))
+        {
             return Err(PageError::SampleLimit);
         }
         let error = self.samples.histogram_error();
         error.map_or(Ok(()), |error| Err(PageError::Histogram(error.clone())))
+    }
+
+    /// How many rows without a timestamp repeat the text of an earlier one. Prometheus does not
+    /// count them as samples, though it counts rows that mean an earlier series in other words.
+    /// Costs another look at the page; only one that may be over its limit gets it.
+    fn repeated_lines(&self, chunks: &[Arc<KeyChunk>]) -> usize {
+        let mut kept = HashSet::with_hasher(FixedState::default());
+        let mut seen = HashSet::with_hasher(FixedState::default());
+        let mut key = Vec::new();
+        for chunk in chunks {
+            for row in chunk.rows() {
+                row.put_key(&mut key);
+                if row.kind.has_slot() {
+                    kept.insert(hash_of(&key));
+                }
+            }
+        }
+        let mut parser = LineParser::new(self.format);
+        let (mut used, mut repeated) = (0, 0);
+        while let Ok(Some((item, length))) = parser.step(&self.page[used..], true) {
+            used += length;
+            let Item::Row(row) = item else { continue };
+            let hash = hash_of(row.key);
+            let again = kept.contains(&hash) && !seen.insert(hash);
+            repeated += usize::from(again && self.samples.is_untimed(row.tail.timestamp_ms));
+        }
+        repeated
     }
 
     fn parse_error(&self, error: &ParseError) -> PageError {

@@ -160,6 +160,9 @@ impl<'a> RowLabels<'a> {
         if !apply(&self.config.metric_relabel_configs, &mut self.builder) {
             return Ok(false);
         }
+        if self.builder.is_empty() {
+            return Ok(false);
+        }
         self.check_names()?;
         check_limits(&self.config.limits, &self.builder)?;
         self.check_repeated(key)?;
@@ -168,13 +171,14 @@ impl<'a> RowLabels<'a> {
     }
 
     /// Whether the own labels are the scraped ones, but for those with empty values: there is a
-    /// metric name, and no label stands twice or has a name that the target's labels have.
+    /// metric name, every label has a name, and none stands twice or has a name that the target's
+    /// labels have.
     fn is_as_scraped(&self) -> bool {
         let mut target = self.target.iter().map(|(name, _)| name).peekable();
         let (mut named, mut last) = (false, None);
         for (name, value) in self.scraped.iter() {
             while target.next_if(|own| *own < name).is_some() {}
-            if last == Some(name) || target.peek() == Some(&name) {
+            if last == Some(name) || target.peek() == Some(&name) || name.is_empty() {
                 return false;
             }
             named |= name == METRIC_NAME && !value.is_empty();
@@ -205,11 +209,10 @@ impl<'a> RowLabels<'a> {
 
     /// Joins scraped and target labels as `honor_labels` says.
     fn merge(&mut self) {
-        let scraped = &self.scraped;
         if self.config.honor_labels {
             for (name, value) in self.target.iter() {
                 // A scraped label wins even when it is empty: that is how an exporter says "none".
-                if !has(scraped, name) {
+                if !has(&self.scraped, name) {
                     self.builder.set(name, value);
                 }
             }
@@ -230,7 +233,7 @@ impl<'a> RowLabels<'a> {
         sorting::sort_by_key(&mut conflicts, |(name, _)| name.len());
         for (name, value) in conflicts {
             let mut free = format!("exported_{name}");
-            while has(scraped, &free) || self.builder.contains(&free) {
+            while self.builder.contains(&free) {
                 free.insert_str(0, "exported_");
             }
             self.builder.set(&free, &value);
@@ -243,7 +246,7 @@ impl<'a> RowLabels<'a> {
             return Err(RowError::NoName);
         }
         let valid = match self.config.name_scheme {
-            NameScheme::Utf8 => true,
+            NameScheme::Utf8 => !self.builder.contains(""),
             NameScheme::Legacy => {
                 is_legacy_metric_name(metric)
                     && self

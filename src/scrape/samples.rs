@@ -211,7 +211,8 @@ impl<'a> Samples<'a> {
         self.counts.post_relabel += 1;
         let timestamp_ms = sample.timestamp_ms.filter(|_| self.rules.honor_timestamps);
         let accepted = self.accept(kind, known, timestamp_ms, &hash);
-        if accepted && kind == RowKind::Kept && !known && !self.is_over_limit() {
+        if accepted && kind == RowKind::Kept && !known && !self.is_over_limit(self.counts.duplicate)
+        {
             self.counts.series_added += 1;
         }
         self.values
@@ -232,11 +233,17 @@ impl<'a> Samples<'a> {
         self.rules.new_series
     }
 
-    /// Whether the page has more samples than allowed.
+    /// Whether the page has more samples than allowed, without so many that do not count.
     #[must_use]
-    pub fn is_over_limit(&self) -> bool {
+    pub fn is_over_limit(&self, uncounted: usize) -> bool {
         let limit = self.rules.sample_limit;
-        limit > 0 && self.counts.post_relabel as u64 > limit
+        limit > 0 && self.counts.post_relabel.saturating_sub(uncounted) as u64 > limit
+    }
+
+    /// Whether a row with that timestamp gets the time of the scrape.
+    #[must_use]
+    pub fn is_untimed(&self, timestamp_ms: Option<i64>) -> bool {
+        timestamp_ms.is_none() || !self.rules.honor_timestamps
     }
 
     fn accept(

@@ -54,6 +54,9 @@ pub enum Built {
 /// Why a discovered target cannot be scraped. It fails alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
+    /// A label has an empty name. No sample with it would be valid.
+    #[error("relabelling gave the target a label without a name")]
+    NamelessLabel,
     /// `__address__` is absent or empty.
     #[error("no address")]
     NoAddress,
@@ -137,6 +140,9 @@ pub fn build(
     let discovered = labels.build();
     if !apply(&config.relabel_configs, &mut labels) {
         return Ok(Built::Dropped(discovered));
+    }
+    if labels.contains("") {
+        return Err(TargetError::NamelessLabel);
     }
     let unix_socket = unix_socket(&labels)?;
     if unix_socket.is_some() && labels.get("__address__").is_empty() {
@@ -253,9 +259,9 @@ fn timing(labels: &LabelsBuilder, name: &str, what: &'static str) -> Result<Dura
 }
 
 fn url(config: &ScrapeConfig, labels: &LabelsBuilder) -> Result<String, TargetError> {
-    let scheme = labels.get("__scheme__");
-    if !matches!(scheme, "http" | "https") {
-        return Err(TargetError::Scheme(scheme.to_owned()));
+    let scheme = labels.get("__scheme__").to_ascii_lowercase();
+    if !matches!(&*scheme, "http" | "https") {
+        return Err(TargetError::Scheme(scheme));
     }
     let path = labels.get("__metrics_path__");
     if path.contains(char::is_control) {

@@ -166,6 +166,23 @@ fn impossible_targets_are_refused_in_prometheus_words() {
 }
 
 #[test]
+fn a_scheme_may_be_in_upper_case() {
+    let target = active(&job("j"), &[("__address__", "a"), ("__scheme__", "HTTPS")]);
+    assert_eq!(&*target.url, "https://a/metrics");
+}
+
+#[test]
+fn a_label_without_a_name_fails_its_target() {
+    let mut config = job("j");
+    config.relabel_configs = vec![rule(Action::LabelMap, "", "label_(.*)", "", "$1")];
+    let own = [("__address__", "a"), ("label_", "x")];
+    assert_eq!(
+        run(&config, &[], &own).map(|_| ()),
+        Err("relabelling gave the target a label without a name".to_owned())
+    );
+}
+
+#[test]
 fn any_label_makes_another_target_but_the_offset_stays_in_the_interval() {
     let plain = active(&job("j"), &[("__address__", "a")]);
     let hidden = active(&job("j"), &[("__address__", "a"), ("__tmp", "1")]);

@@ -16,6 +16,7 @@ mod dialects;
 mod exemplars;
 mod histograms;
 mod memory;
+mod odd_pages;
 mod random_pages;
 mod starts;
 
