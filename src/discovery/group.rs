@@ -3,8 +3,9 @@
 //!
 //! Strict: an unknown key, a null group or an empty label name refuses the whole text, so that a
 //! half-written file never looks like a smaller one. Depth and size are bounded: YAML by
-//! [`crate::config::yaml`], JSON by having only three levels; both by the number of targets. Does
-//! not judge addresses: relabelling may still mend them. Pure.
+//! [`crate::config::yaml`], JSON by having only three levels; both by the number of groups and
+//! targets and the bytes of their labels, what a group has counted for each of its targets. Does not
+//! judge addresses: relabelling may still mend them. Pure.
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use crate::config::decode::{Cursor, Decoded, Fields};
 use crate::config::error::Problems;
 use crate::config::yaml;
+use crate::discovery::targets::weight;
 use crate::limits;
 use crate::model::target_group::{LabelMap, TargetGroup};
 
@@ -35,8 +37,12 @@ pub enum GroupError {
     /// It is no JSON, or JSON of another shape.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// It holds more targets than a provider may have.
-    #[error("more than {} targets", limits::SD_TARGETS_PER_PROVIDER)]
+    /// It holds more than a provider may have.
+    #[error(
+        "more than {} groups or targets, or more than {} bytes of labels",
+        limits::SD_TARGETS_PER_PROVIDER,
+        limits::SD_LABEL_BYTES_PER_PROVIDER
+    )]
     TooMany,
 }
 
@@ -77,20 +83,17 @@ pub fn list_from_yaml(text: &[u8]) -> Result<Vec<TargetGroup>, GroupError> {
     let text = std::str::from_utf8(text).map_err(|_| GroupError::NotUtf8)?;
     let document = yaml::parse(text)?;
     let root = Cursor::new(&document.root, "");
-    let mut left = limits::SD_TARGETS_PER_PROVIDER;
-    let mut groups = Vec::new();
+    let mut groups = Groups::default();
     for (index, item) in root.items("[]*targetgroup.Group")?.iter().enumerate() {
         if item.node.is_null() {
             let message = format!("nil target group item found (index {index})");
             return Err(item.rule(message).into());
         }
-        let group = from_yaml(item)?;
-        left = left
-            .checked_sub(group.targets.len())
-            .ok_or(GroupError::TooMany)?;
-        groups.push(group);
+        if !groups.add(from_yaml(item)?) {
+            return Err(GroupError::TooMany);
+        }
     }
-    Ok(groups)
+    Ok(groups.list)
 }
 
 /// The groups of a JSON text: a list, or null.
@@ -98,16 +101,11 @@ pub fn list_from_yaml(text: &[u8]) -> Result<Vec<TargetGroup>, GroupError> {
 /// # Errors
 /// When it is anything else.
 pub fn list_from_json(text: &[u8]) -> Result<Vec<TargetGroup>, GroupError> {
-    let Groups(groups) = serde_json::from_slice::<Option<Groups>>(text)?.unwrap_or_default();
-    if groups
-        .iter()
-        .map(|group| group.targets.len())
-        .sum::<usize>()
-        > limits::SD_TARGETS_PER_PROVIDER
-    {
-        return Err(GroupError::TooMany);
+    let groups = serde_json::from_slice::<Option<Groups>>(text)?.unwrap_or_default();
+    match groups.fits() {
+        true => Ok(groups.list),
+        false => Err(GroupError::TooMany),
     }
-    Ok(groups)
 }
 
 /// A single group in JSON; its source is left empty.
@@ -116,10 +114,11 @@ pub fn list_from_json(text: &[u8]) -> Result<Vec<TargetGroup>, GroupError> {
 /// When it is anything else.
 pub fn from_json(text: &[u8]) -> Result<TargetGroup, GroupError> {
     let group = serde_json::from_slice::<JsonGroup>(text)?.check::<serde_json::Error>()?;
-    if group.targets.len() > limits::SD_TARGETS_PER_PROVIDER {
-        return Err(GroupError::TooMany);
+    let mut groups = Groups::default();
+    match groups.add(group) {
+        true => groups.list.pop().ok_or(GroupError::TooMany),
+        false => Err(GroupError::TooMany),
     }
-    Ok(group)
 }
 
 /// A group in JSON. Null stands for nothing, as in Go.
@@ -144,7 +143,29 @@ impl JsonGroup {
 
 /// The list of groups, converted one by one so that two forms never exist at once.
 #[derive(Default)]
-struct Groups(Vec<TargetGroup>);
+struct Groups {
+    list: Vec<TargetGroup>,
+    targets: usize,
+    /// Bytes of the labels of all targets.
+    bytes: usize,
+}
+
+impl Groups {
+    /// Whether that is no more than a provider may have.
+    fn fits(&self) -> bool {
+        self.list.len().max(self.targets) <= limits::SD_TARGETS_PER_PROVIDER
+            && self.bytes <= limits::SD_LABEL_BYTES_PER_PROVIDER
+    }
+
+    /// Adds a group. Whether all fit.
+    fn add(&mut self, group: TargetGroup) -> bool {
+        self.targets += group.targets.len();
+        let bytes = weight(&group.labels, &group.targets);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.list.push(group);
+        self.fits()
+    }
+}
 
 impl<'de> Deserialize<'de> for Groups {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Groups, D::Error> {
@@ -155,14 +176,16 @@ impl<'de> Deserialize<'de> for Groups {
                 f.write_str("a list of target groups")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Groups, A::Error> {
-                let mut groups = Vec::new();
+                let mut groups = Groups::default();
                 while let Some(item) = seq.next_element::<Option<JsonGroup>>()? {
-                    let index = groups.len();
+                    let index = groups.list.len();
                     let nil = || format!("nil target group item found (index {index})");
                     let item = item.ok_or_else(|| A::Error::custom(nil()))?;
-                    groups.push(item.check()?);
+                    if !groups.add(item.check()?) {
+                        while seq.next_element::<IgnoredAny>()?.is_some() {}
+                    }
                 }
-                Ok(Groups(groups))
+                Ok(groups)
             }
         }
         deserializer.deserialize_seq(List)

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::manager::Update;
+use super::targets::{label_bytes, weight};
 use crate::limits;
 use crate::model::target_group::{LabelMap, TargetGroup};
 
@@ -86,7 +87,7 @@ impl Gathered {
     pub fn set(&mut self, key: &str, entry: Option<Entry>) -> Result<(), TooMuch> {
         self.take(key);
         let Some(entry) = entry else { return Ok(()) };
-        let bytes = self.bytes + weight(key, &entry);
+        let bytes = self.bytes.saturating_add(size(key, &entry));
         if bytes > limits::STORE_BYTES {
             return Err(TooMuch::Bytes);
         }
@@ -100,7 +101,7 @@ impl Gathered {
 
     fn take(&mut self, key: &str) -> Option<Entry> {
         let old = self.entries.remove(key)?;
-        self.bytes -= weight(key, &old);
+        self.bytes -= size(key, &old);
         Some(old)
     }
 
@@ -226,15 +227,14 @@ fn group(key: &str, entry: &Entry) -> Option<TargetGroup> {
     }
 }
 
-fn weight(key: &str, entry: &Entry) -> usize {
-    let labels = |map: &LabelMap| map.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
+/// At least what the manager counts, so that it never refuses for their bytes what is kept.
+fn size(key: &str, entry: &Entry) -> usize {
     let value = match entry {
-        Entry::Targets(shared, targets) => {
-            labels(shared) + targets.iter().map(labels).sum::<usize>()
-        }
+        Entry::Targets(shared, targets) if targets.is_empty() => label_bytes(shared),
+        Entry::Targets(shared, targets) => weight(shared, targets),
         Entry::Broken(reason) => reason.len(),
     };
-    key.len() + value
+    key.len().saturating_add(value)
 }
 
 #[cfg(test)]

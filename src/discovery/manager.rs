@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::targets::weight;
 use crate::limits;
 use crate::model::sorting;
 use crate::model::target_group::{TargetGroup, TargetSets};
@@ -48,18 +49,24 @@ pub struct Subscription {
 /// An update that was refused; what was known before stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{targets} targets are more than the {} a provider may have; the last good ones stay",
-    limits::SD_TARGETS_PER_PROVIDER
+    "{targets} targets with {bytes} bytes of labels are more than the {} targets or {} bytes a \
+     provider may have; the last good ones stay",
+    limits::SD_TARGETS_PER_PROVIDER,
+    limits::SD_LABEL_BYTES_PER_PROVIDER
 )]
 pub struct TooManyTargets {
     /// How many there would be.
     pub targets: usize,
+    /// Bytes of their labels, those of a group counted for each of its targets.
+    pub bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     groups: BTreeMap<String, Arc<TargetGroup>>,
     targets: usize,
+    /// Their [`weight`].
+    bytes: usize,
     delivered: bool,
 }
 
@@ -126,7 +133,7 @@ impl Manager {
     /// Takes an update in. One from a provider that is not in the plan is ignored.
     ///
     /// # Errors
-    /// When the provider would have too many targets.
+    /// When the provider would have too many targets, or too much to say of them.
     pub fn update(
         &mut self,
         now: Mono,
@@ -226,26 +233,27 @@ impl Manager {
 impl Known {
     /// Whether anything is different now.
     fn take(&mut self, update: Update) -> Result<bool, TooManyTargets> {
-        let kept: usize = match &update {
-            Update::Full(_) => 0,
-            Update::Changed(groups) => {
-                let replaced: BTreeSet<&str> =
-                    groups.iter().map(|group| group.source.as_str()).collect();
-                let others = self.groups.values();
-                others
-                    .filter(|group| !replaced.contains(group.source.as_str()))
-                    .map(|group| group.targets.len())
-                    .sum()
-            }
-        };
-        let (Update::Full(groups) | Update::Changed(groups)) = &update;
-        let targets = kept
-            + groups
+        let (mut targets, mut bytes) = (0, 0);
+        if let Update::Changed(groups) = &update {
+            (targets, bytes) = (self.targets, self.bytes);
+            let replaced: BTreeSet<&str> =
+                groups.iter().map(|group| group.source.as_str()).collect();
+            for group in replaced
                 .iter()
-                .map(|group| group.targets.len())
-                .sum::<usize>();
-        if targets > limits::SD_TARGETS_PER_PROVIDER {
-            return Err(TooManyTargets { targets });
+                .filter_map(|source| self.groups.get(*source))
+            {
+                targets -= group.targets.len();
+                bytes -= weight(&group.labels, &group.targets);
+            }
+        }
+        let (Update::Full(groups) | Update::Changed(groups)) = &update;
+        for group in groups {
+            targets += group.targets.len();
+            bytes = bytes.saturating_add(weight(&group.labels, &group.targets));
+        }
+        if targets > limits::SD_TARGETS_PER_PROVIDER || bytes > limits::SD_LABEL_BYTES_PER_PROVIDER
+        {
+            return Err(TooManyTargets { targets, bytes });
         }
         Ok(match update {
             Update::Full(groups) => self.replace(groups),
@@ -255,28 +263,43 @@ impl Known {
 
     fn replace(&mut self, groups: Vec<TargetGroup>) -> bool {
         let stay: BTreeSet<String> = sorting::set(groups.iter().map(|group| group.source.clone()));
-        let before = self.groups.len();
-        self.groups.retain(|source, _| stay.contains(source));
-        let vanished = self.groups.len() != before;
-        self.change(groups) || vanished
+        let gone = self.groups.keys().filter(|source| !stay.contains(*source));
+        let gone: Vec<String> = gone.cloned().collect();
+        for source in &gone {
+            self.put(source, None);
+        }
+        self.change(groups) || !gone.is_empty()
     }
 
     fn change(&mut self, groups: Vec<TargetGroup>) -> bool {
         let mut changed = false;
         for group in groups {
+            let source = group.source.clone();
+            let old = self.groups.get(&source);
             if group.targets.is_empty() {
-                changed |= self.groups.remove(&group.source).is_some();
-            } else if self
-                .groups
-                .get(&group.source)
-                .is_none_or(|old| **old != group)
-            {
-                self.groups.insert(group.source.clone(), Arc::new(group));
+                changed |= old.is_some();
+                self.put(&source, None);
+            } else if old.is_none_or(|old| **old != group) {
                 changed = true;
+                self.put(&source, Some(group));
             }
         }
-        self.targets = self.groups.values().map(|group| group.targets.len()).sum();
         changed
+    }
+
+    /// Makes a source's group another one, or none.
+    fn put(&mut self, source: &str, group: Option<TargetGroup>) {
+        if let Some(old) = self.groups.remove(source) {
+            self.targets -= old.targets.len();
+            self.bytes = self.bytes.saturating_sub(weight(&old.labels, &old.targets));
+        }
+        if let Some(group) = group {
+            self.targets += group.targets.len();
+            self.bytes = self
+                .bytes
+                .saturating_add(weight(&group.labels, &group.targets));
+            self.groups.insert(source.to_owned(), Arc::new(group));
+        }
     }
 }
 

@@ -40,6 +40,21 @@ pub fn add_all<'a>(
     labels.set_all(entries.collect());
 }
 
+/// Bytes of names and values.
+#[must_use]
+pub fn label_bytes(labels: &LabelMap) -> usize {
+    let entries = labels.iter();
+    entries.map(|(name, value)| name.len() + value.len()).sum()
+}
+
+/// Bytes of labels of all targets that have `shared` beside their own: scraping joins them, so what
+/// a group has once counts for each of its targets.
+#[must_use]
+pub fn weight(shared: &LabelMap, targets: &[LabelMap]) -> usize {
+    let own: usize = targets.iter().map(label_bytes).sum();
+    own.saturating_add(label_bytes(shared).saturating_mul(targets.len()))
+}
+
 /// More targets, or longer labels, than a provider may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -63,8 +78,8 @@ impl TargetList {
     /// When there are too many already: one object of an answer can stand for any number.
     pub fn add(&mut self, address: String, parts: &[&LabelMap]) -> Result<(), TooMuch> {
         let entries = || parts.iter().flat_map(|part| part.iter());
-        let size = entries().map(|(name, value)| name.len() + value.len());
-        self.bytes += address.len() + size.sum::<usize>();
+        let size: usize = parts.iter().map(|part| label_bytes(part)).sum();
+        self.bytes += address.len() + size;
         if self.targets.len() >= limits::SD_TARGETS_PER_PROVIDER
             || self.bytes > limits::SD_LABEL_BYTES_PER_PROVIDER
         {

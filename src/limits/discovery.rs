@@ -24,8 +24,9 @@ pub const SD_PLANS: usize = 2;
 /// source must not fill the memory. Static targets are the user's own and are not counted.
 pub const SD_TARGETS_PER_PROVIDER: usize = 10_000;
 
-/// Bytes of labels of all targets that are made from one answer. The labels of a container come
-/// back in each of its targets, so a small answer could become a very large set.
+/// Bytes of labels of all targets of one provider, those of a group or a container counted in each
+/// of its targets: a small answer could become a very large set. With as many targets as there may
+/// be, 6.7 KB each.
 pub const SD_LABEL_BYTES_PER_PROVIDER: usize = 64 * 1024 * 1024;
 
 /// Bytes of one target file.

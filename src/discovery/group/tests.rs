@@ -76,6 +76,38 @@ fn too_many_targets_are_refused() {
 }
 
 #[test]
+fn labels_of_a_group_count_for_each_of_its_targets() {
+    let text = |targets: usize, bytes: usize| {
+        let labels = serde_json::json!({ "l": "x".repeat(bytes) });
+        serde_json::json!([{ "targets": vec!["a"; targets], "labels": labels }]).to_string()
+    };
+    let refused = GroupError::TooMany.to_string();
+    for (targets, bytes, fits) in [(10_000, 100_000, false), (600, 100_000, true)] {
+        let text = text(targets, bytes);
+        assert_eq!(json(&text).is_ok(), fits);
+        assert_eq!(yaml(&text).is_ok(), fits);
+        let one = text.trim_matches(['[', ']']).as_bytes();
+        assert_eq!(from_json(one).is_ok(), fits);
+        assert!(fits || json(&text).expect_err("too much") == refused);
+    }
+}
+
+#[test]
+fn no_more_groups_are_made_than_there_may_be_targets() {
+    let text = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
+    let most = limits::SD_TARGETS_PER_PROVIDER;
+    let refused = Err(GroupError::TooMany.to_string());
+    let json = |text: &str| json(text).map(|groups| groups.len());
+    assert_eq!(json(&text(most)), Ok(most));
+    assert_eq!(json(&text(300_000)), refused);
+    let yaml = yaml(&text(most + 1)).map(|groups| groups.len());
+    assert_eq!(yaml, refused);
+    let full = format!("{{\"targets\":[{}]}}", vec!["\"a\""; most].join(","));
+    assert_eq!(json(&format!("[{full},{full},null]")), refused);
+    assert!(json(&text(most + 1).replace(']', "")).is_err(), "cut short");
+}
+
+#[test]
 fn bombs_are_refused() {
     let deep = format!("[{{\"targets\":{}", "[".repeat(100_000));
     assert!(json(&deep).is_err());

@@ -138,6 +138,11 @@ fn too_much_is_refused() {
         let done = keyed.set(key, Some(entry));
         assert_eq!(done.is_err(), key == "/b", "{done:?}");
     }
+    let many = LabelMap::from([("l".to_owned(), "x".repeat(limits::STORE_BYTES / 100))]);
+    let entry_of = |targets| Entry::Targets(many.clone(), vec![LabelMap::new(); targets]);
+    keyed.set("/a", Some(entry_of(99))).expect("fits");
+    let refused = keyed.set("/a", Some(entry_of(101)));
+    assert_eq!(refused, Err(TooMuch::Bytes), "for each target");
     keyed.set("/a", None).expect("less");
     assert_eq!((keyed.now.bytes, keyed.targets), (0, 0));
     for number in 0..limits::STORE_KEYS {

@@ -186,6 +186,39 @@ fn a_flood_of_targets_is_refused_and_the_last_good_set_stays() {
     manager.update(at(2), A, full(&flood)).expect("just enough");
 }
 
+#[test]
+fn labels_without_end_are_refused_and_the_last_good_set_stays() {
+    let mut manager = running();
+    let heavy = |source: &str, targets: usize| TargetGroup {
+        labels: LabelMap::from([("l".to_owned(), "x".repeat(1 << 20))]),
+        ..group(source, &vec!["x"; targets])
+    };
+    let changed = |group| Update::Changed(vec![group]);
+    for source in ["t", "u", "t"] {
+        let update = changed(heavy(source, 31));
+        manager.update(at(1), A, update).expect("62 MiB");
+    }
+    let update = Update::Changed(vec![heavy("t", 20), heavy("v", 13)]);
+    let refused = manager
+        .update(at(1), A, update)
+        .expect_err("64 MiB and more");
+    assert!(refused.bytes > limits::SD_LABEL_BYTES_PER_PROVIDER);
+    assert_eq!(manager.found_by(A), (3, 63));
+    manager
+        .update(at(1), A, changed(group("t", &[])))
+        .expect("less");
+    manager
+        .update(at(1), A, changed(heavy("v", 31)))
+        .expect("room");
+    let update = Update::Full(vec![heavy("s", 64)]);
+    assert!(manager.update(at(1), A, update).is_err());
+    let update = Update::Full(vec![heavy("s", 1), heavy("v", 60)]);
+    manager.update(at(1), A, update).expect("61 MiB");
+    assert_eq!(manager.found_by(A), (2, 61));
+    let update = changed(heavy("w", 3));
+    assert!(manager.update(at(1), A, update).is_err());
+}
+
 /// One step of a random history.
 #[derive(Clone, Debug)]
 enum Op {

@@ -18,7 +18,7 @@ use super::ConsulConfig;
 use super::answers::{Instance, Services, group_from};
 use super::client::QueryError;
 use super::turn::Turn;
-use crate::discovery::targets::TooMuch;
+use crate::discovery::targets::{TooMuch, weight};
 use crate::limits;
 use crate::model::sorting;
 use crate::model::target_group::TargetGroup;
@@ -83,6 +83,8 @@ struct Service {
     turn: Turn,
     /// What was last said of it.
     group: Option<TargetGroup>,
+    /// Bytes of its labels.
+    bytes: usize,
     trouble: Option<String>,
 }
 
@@ -313,6 +315,7 @@ impl Core {
         let service = Service {
             turn: Turn::new(now),
             group: None,
+            bytes: 0,
             trouble: None,
         };
         self.waiting.insert(name, &service.turn);
@@ -356,7 +359,7 @@ impl Core {
         result: Result<Reply, QueryError>,
     ) -> Outcome {
         let datacenter = self.datacenter.clone().flatten();
-        let others = self.targets_but_of(name);
+        let (targets, bytes) = self.found_but_of(name);
         let Some(service) = self.services.get_mut(name) else {
             return Outcome::default();
         };
@@ -372,18 +375,22 @@ impl Core {
             }
             let separator = &self.config.tag_separator;
             let group = group_from(name, datacenter.as_deref(), separator, &answer.value)?;
-            if others + group.targets.len() > limits::SD_TARGETS_PER_PROVIDER {
+            let own = weight(&group.labels, &group.targets);
+            if targets + group.targets.len() > limits::SD_TARGETS_PER_PROVIDER
+                || bytes + own > limits::SD_LABEL_BYTES_PER_PROVIDER
+            {
                 return Err(TooMuch.into());
             }
-            Ok((answer.index, group))
+            Ok((answer.index, group, own))
         });
         let mut outcome = Outcome::default();
         match group {
-            Ok((index, group)) => {
+            Ok((index, group, bytes)) => {
                 let interval = self.config.refresh_interval;
                 service.turn.answered(now, index, interval);
                 service.trouble = None;
                 if service.group.as_ref() != Some(&group) {
+                    service.bytes = bytes;
                     service.group = Some(group.clone());
                     outcome.changed.push(group);
                 }
@@ -398,12 +405,15 @@ impl Core {
         outcome
     }
 
-    /// How many targets the other services have. The manager would refuse too many, too, but then
-    /// nobody would offer them again when there is room.
-    fn targets_but_of(&self, name: &str) -> usize {
+    /// How many targets the other services have, and bytes of their labels. The manager would refuse
+    /// too many, too, but then nobody would offer them again when there is room.
+    fn found_but_of(&self, name: &str) -> (usize, usize) {
         let others = self.services.iter().filter(|(own, _)| &***own != name);
-        let groups = others.filter_map(|(_, service)| service.group.as_ref());
-        groups.map(|group| group.targets.len()).sum()
+        others.fold((0, 0), |(targets, bytes), (_, service)| {
+            let own = service.group.as_ref();
+            let own = own.map_or(0, |group| group.targets.len());
+            (targets + own, bytes + service.bytes)
+        })
     }
 
     /// What is wrong now, for the status.

@@ -5,12 +5,92 @@ use super::labels::Labels;
 use super::objects::{Meta, Node, Object, Owned, Pod, Reference, Service};
 use super::resource::Kind;
 use super::store::Objects;
+use crate::discovery::targets::label_bytes;
+use crate::limits;
+use crate::model::target_group::LabelMap;
 
 /// What may be looked up, and what the configuration wants attached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Joined<'s> {
     pub(super) objects: &'s Objects,
     pub(super) attach: Attach,
+    /// How much of it a group may be. What is more is cut short: it is refused in any case.
+    pub(super) room: Room,
+}
+
+/// Targets, and bytes of their labels, those of a group counted for each of its targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) targets: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    /// What a provider may have.
+    pub(super) const ALL: Room = Room {
+        targets: limits::SD_TARGETS_PER_PROVIDER,
+        bytes: limits::SD_LABEL_BYTES_PER_PROVIDER,
+    };
+
+    /// Both together.
+    pub(super) fn with(self, other: Room) -> Room {
+        Room {
+            targets: self.targets.saturating_add(other.targets),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// What is left of it beside the other; nothing is the least.
+    pub(super) fn without(self, other: Room) -> Room {
+        Room {
+            targets: self.targets.saturating_sub(other.targets),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+
+    /// Whether it is more than a provider may have.
+    pub(super) fn exceeds(self) -> bool {
+        self.targets > Room::ALL.targets || self.bytes > Room::ALL.bytes
+    }
+}
+
+/// The targets of a group whose objects can stand for any number, while they are being made.
+pub(super) struct Made {
+    targets: Vec<LabelMap>,
+    shared: usize,
+    left: Room,
+    full: bool,
+}
+
+impl Made {
+    /// None so far of a group with these labels.
+    pub(super) fn new(joined: &Joined<'_>, labels: &LabelMap) -> Made {
+        Made {
+            targets: Vec::new(),
+            shared: label_bytes(labels),
+            left: joined.room,
+            full: false,
+        }
+    }
+
+    /// Whether there are more than there is room for.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Adds a target.
+    pub(super) fn push(&mut self, target: LabelMap) {
+        let bytes = label_bytes(&target) + self.shared;
+        self.full |= self.left.targets == 0 || self.left.bytes < bytes;
+        self.left.targets = self.left.targets.saturating_sub(1);
+        self.left.bytes = self.left.bytes.saturating_sub(bytes);
+        self.targets.push(target);
+    }
+
+    /// The targets.
+    pub(super) fn finish(self) -> Vec<LabelMap> {
+        self.targets
+    }
 }
 
 impl<'s> Joined<'s> {

@@ -11,13 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Attach;
-use super::joined::Joined;
+use super::joined::{Joined, Room};
 use super::labels::Names;
 use super::objects::Object;
 use super::references::Touched;
 use super::resource::{Kind, Watched};
 use super::role;
 use crate::discovery::manager::Update;
+use crate::discovery::targets::weight;
 use crate::limits;
 use crate::model::sorting;
 use crate::model::target_group::TargetGroup;
@@ -48,8 +49,8 @@ struct Slot {
     from: usize,
     /// The last list of that collection that had it.
     list: u32,
-    /// Targets of its group as it was handed out last.
-    targets: usize,
+    /// How much its group was as it was handed out last.
+    size: Room,
 }
 
 type Namespaced = BTreeMap<Text, BTreeMap<Text, Slot>>;
@@ -83,6 +84,12 @@ impl Objects {
     fn slot_mut(&mut self, kind: Kind, (namespace, name): &Key) -> Option<&mut Slot> {
         let all = &mut self.kinds.get_mut(&kind)?.1;
         all.get_mut(&**namespace)?.get_mut(&**name)
+    }
+
+    fn forget_sizes(&mut self, kind: Kind) {
+        let all = self.kinds.get_mut(&kind).into_iter();
+        let slots = all.flat_map(|(_, all)| all.values_mut().flat_map(BTreeMap::values_mut));
+        slots.for_each(|slot| slot.size = Room::default());
     }
 
     fn count(&self, kind: Kind) -> usize {
@@ -136,8 +143,8 @@ pub(super) struct Store {
     dirty: BTreeSet<Key>,
     /// Other objects that changed since the last update.
     touched: Touched,
-    /// Targets of all groups that were handed out.
-    targets: usize,
+    /// How much all groups are that were handed out.
+    size: Room,
     /// Whether the manager was given everything once.
     complete: bool,
     /// Whether there are more targets than a provider may have.
@@ -162,7 +169,7 @@ impl Store {
             names: Names::default(),
             dirty: BTreeSet::new(),
             touched: Touched::default(),
-            targets: 0,
+            size: Room::default(),
             complete: false,
             over: false,
         }
@@ -204,7 +211,7 @@ impl Store {
                     object,
                     from,
                     list,
-                    targets: 0,
+                    size: Room::default(),
                 };
                 self.objects.insert(&key, slot);
                 Event::Add
@@ -216,7 +223,7 @@ impl Store {
 
     fn delete(&mut self, kind: Kind, key: &Key) -> Option<Event> {
         let slot = self.objects.remove(kind, key)?;
-        self.targets -= slot.targets;
+        self.size = self.size.without(slot.size);
         self.mark(kind, key.clone());
         Some(Event::Delete)
     }
@@ -282,11 +289,13 @@ impl Store {
             self.complete = true;
             return self.everything();
         }
-        let groups = self.changed();
-        let too_many = self.targets > limits::SD_TARGETS_PER_PROVIDER;
+        let (groups, cut) = self.changed();
+        let too_many = self.size.exceeds();
         match (std::mem::replace(&mut self.over, too_many), too_many) {
             (true, true) => None,
             (true, false) => self.everything(),
+            // What was cut short for want of room has some: others shrank after it.
+            (false, false) if cut => self.everything(),
             _ if groups.is_empty() => None,
             _ => Some(Update::Changed(groups)),
         }
@@ -312,14 +321,18 @@ impl Store {
         self.dirty.clear();
         let keys = self.objects.of(self.primary).map(Object::meta);
         self.dirty = sorting::set(keys.map(|meta| (meta.namespace.clone(), meta.name.clone())));
-        let groups = self.changed();
-        self.over = self.targets > limits::SD_TARGETS_PER_PROVIDER;
+        // From nothing on they only grow: what is cut short is too much in the end.
+        self.size = Room::default();
+        self.objects.forget_sizes(self.primary);
+        let (groups, _) = self.changed();
+        self.over = self.size.exceeds();
         Some(Update::Full(groups))
     }
 
-    /// Makes the groups of what is dirty and waits for nothing.
-    fn changed(&mut self) -> Vec<TargetGroup> {
-        let mut groups = Vec::new();
+    /// Makes the groups of what is dirty and waits for nothing. Says whether one of them may have
+    /// been cut short.
+    fn changed(&mut self) -> (Vec<TargetGroup>, bool) {
+        let (mut groups, mut cut) = (Vec::new(), false);
         let mut waiting = BTreeSet::new();
         for key in std::mem::take(&mut self.dirty) {
             let Some(slot) = self.objects.slot(self.primary, &key.0, &key.1) else {
@@ -330,20 +343,27 @@ impl Store {
                 waiting.insert(key);
                 continue;
             }
+            let others = self.size.without(slot.size);
             let joined = Joined {
                 objects: &self.objects,
                 attach: self.attach,
+                room: Room::ALL.without(others),
             };
             let group = role::group(&slot.object, &joined, &mut self.names);
             let group = group.unwrap_or_else(|| gone(self.primary, &key));
+            let size = Room {
+                targets: group.targets.len(),
+                bytes: weight(&group.labels, &group.targets),
+            };
             if let Some(slot) = self.objects.slot_mut(self.primary, &key) {
-                self.targets = self.targets - slot.targets + group.targets.len();
-                slot.targets = group.targets.len();
+                slot.size = size;
             }
+            self.size = others.with(size);
+            cut |= self.size.exceeds();
             groups.push(group);
         }
         self.dirty = waiting;
-        groups
+        (groups, cut)
     }
 }
 

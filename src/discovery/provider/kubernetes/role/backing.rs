@@ -3,11 +3,10 @@
 //! A target whose address belongs to a pod has that pod's labels, and those of the container whose
 //! port it is. Ports of such a pod that no endpoint covers become targets of their own.
 
-use super::super::joined::Joined;
+use super::super::joined::{Joined, Made};
 use super::super::labels::{Labels, Names, join_host_port};
 use super::super::objects::Pod;
 use super::pod::{add_container, add_pod, add_port};
-use crate::model::target_group::LabelMap;
 use crate::model::text::Text;
 
 /// The pods seen so far, in the order of their first endpoint, with the ports covered.
@@ -47,9 +46,8 @@ impl<'s> Backing<'s> {
         }
     }
 
-    /// Targets for the ports that no endpoint covers.
-    pub(super) fn uncovered(self, joined: &Joined<'_>, names: &mut Names) -> Vec<LabelMap> {
-        let mut targets = Vec::new();
+    /// Adds targets for the ports that no endpoint covers.
+    pub(super) fn add_uncovered(self, joined: &Joined<'_>, names: &mut Names, made: &mut Made) {
         let seen = self.seen.iter().filter(|(pod, _)| !pod.ip.is_empty());
         for (pod, covered) in seen {
             for container in &pod.containers {
@@ -60,10 +58,12 @@ impl<'s> Backing<'s> {
                     add_container(container, &mut labels);
                     add_port(port, &mut labels);
                     add_pod(pod, joined, &mut labels);
-                    targets.push(labels.finish());
+                    made.push(labels.finish());
+                    if made.is_full() {
+                        return;
+                    }
                 }
             }
         }
-        targets
     }
 }

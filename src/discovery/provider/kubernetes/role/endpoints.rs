@@ -3,7 +3,7 @@
 //!
 //! Source `endpoints/<namespace>/<name>`; the service has the same name.
 
-use super::super::joined::Joined;
+use super::super::joined::{Joined, Made};
 use super::super::labels::{Labels, Names, join_host_port};
 use super::super::objects::{Address, Endpoints, Port};
 use super::backing::Backing;
@@ -24,9 +24,9 @@ pub(in super::super) fn group(
     }
     labels.object("endpoints", meta);
     joined.add_namespace(&meta.namespace, &mut labels);
-    let labels = labels.finish();
+    let group = labels.finish();
     let mut backing = Backing::default();
-    let mut targets = Vec::new();
+    let mut made = Made::new(joined, &group);
     for subset in &endpoints.subsets {
         for port in &subset.ports {
             for address in &subset.addresses {
@@ -37,12 +37,15 @@ pub(in super::super) fn group(
                     let covers = (Some(port.number), Some(&port.protocol));
                     backing.add(pod, covers, joined, &mut labels);
                 }
-                targets.push(labels.finish());
+                made.push(labels.finish());
+                if made.is_full() {
+                    return (group, made.finish());
+                }
             }
         }
     }
-    targets.extend(backing.uncovered(joined, names));
-    (labels, targets)
+    backing.add_uncovered(joined, names, &mut made);
+    (group, made.finish())
 }
 
 /// The node that an address is on, or is.

@@ -5,7 +5,7 @@
 //! of its second family give no targets. Source `endpointslice/<namespace>/<name>`; a label names
 //! the service.
 
-use super::super::joined::Joined;
+use super::super::joined::{Joined, Made};
 use super::super::labels::{Labels, Names, join_host_port};
 use super::super::objects::{Endpoint, EndpointSlice, Service, SlicePort};
 use super::backing::Backing;
@@ -42,9 +42,9 @@ pub(in super::super) fn group(
         add_service(service, &mut labels);
     }
     joined.add_namespace(&meta.namespace, &mut labels);
-    let labels = labels.finish();
+    let group = labels.finish();
     let mut backing = Backing::default();
-    let mut targets = Vec::new();
+    let mut made = Made::new(joined, &group);
     for endpoint in &slice.endpoints {
         for port in &slice.ports {
             for address in &endpoint.addresses {
@@ -55,12 +55,15 @@ pub(in super::super) fn group(
                 if let Some(pod) = joined.pod(endpoint.target.as_ref()) {
                     backing.add(pod, (port.number, None), joined, &mut labels);
                 }
-                targets.push(labels.finish());
+                made.push(labels.finish());
+                if made.is_full() {
+                    return (group, made.finish());
+                }
             }
         }
     }
-    targets.extend(backing.uncovered(joined, names));
-    (labels, targets)
+    backing.add_uncovered(joined, names, &mut made);
+    (group, made.finish())
 }
 
 fn is_secondary(slice: &EndpointSlice, service: &Service) -> bool {
