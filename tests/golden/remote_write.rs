@@ -166,7 +166,7 @@ impl Case {
         };
         let took = Duration::from_millis(5);
         if scrape.gone {
-            return target.end(at).into_iter().collect();
+            return target.end(at, &[]).into_iter().collect();
         }
         let Some(page) = &scrape.page else {
             return target.failed(at, took, Some(0));

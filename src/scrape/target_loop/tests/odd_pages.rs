@@ -73,7 +73,7 @@ fn the_sample_limit_does_not_count_lines_that_were_there() {
     let taken = [(false, 3), (false, 0)];
     assert_eq!(limited("a 1\na 1\nb 1\nc 1\nc 2\n"), taken);
     assert_eq!(limited("gone 1\ngone 1\na 1\na 1\nb 1\nc 1\n"), taken);
-    assert_eq!(limited("a 1 900\na 1\nb 1\nc 1\n")[0].0, false);
+    assert!(!limited("a 1 900\na 1\nb 1\nc 1\n")[0].0);
     for refused in [
         "a 1\nb 1\nb 1\nc 1\nd 1\n",
         // Another text of the same series counts, and so does a time of its own.
