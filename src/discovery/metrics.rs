@@ -30,7 +30,7 @@ pub struct ManagerMetrics {
     pub delayed: Arc<Counter>,
     /// Publications.
     pub updates: Arc<Counter>,
-    /// Updates with too many targets.
+    /// Updates with too many targets or labels.
     pub refused: Arc<Counter>,
 }
 
@@ -70,7 +70,7 @@ impl ManagerMetrics {
             ),
             refused: registry.counter(
                 "narthex_sd_refused_updates_total",
-                "Total number of updates refused because a provider had too many targets.",
+                "Total number of updates refused because a provider had too many targets or labels.",
                 labels,
             ),
         }
