@@ -51,8 +51,10 @@ pub fn label_bytes(labels: &LabelMap) -> usize {
 /// a group has once counts for each of its targets.
 #[must_use]
 pub fn weight(shared: &LabelMap, targets: &[LabelMap]) -> usize {
-    let own: usize = targets.iter().map(label_bytes).sum();
-    own.saturating_add(label_bytes(shared).saturating_mul(targets.len()))
+    // Texts can be shared: their sum may be more than an address space of 32 bits.
+    let shared = label_bytes(shared).saturating_mul(targets.len());
+    let own = targets.iter().map(label_bytes);
+    own.fold(shared, usize::saturating_add)
 }
 
 /// More targets, or longer labels, than a provider may have.
