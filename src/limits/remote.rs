@@ -43,6 +43,13 @@ pub const REMOTE_BISECT_REQUESTS: u32 = 128;
 /// repeated, needs 1,600.
 pub const REMOTE_REPEATED_REQUESTS: u32 = 2048;
 
+/// Full requests that are taken before requests that a 413 has made smaller grow again: it costs one
+/// refused request to find that the limit still holds.
+pub const REMOTE_GROW_AFTER: u32 = 8;
+
+/// The same after many a 413: such a request in hundreds is no burden for any uplink.
+pub const REMOTE_GROW_AFTER_MAX: u32 = 256;
+
 /// How often a block that the receiver "already has" is halved before the rest of it is believed
 /// to be a repetition too, as after a crash: eight requests a block instead of two a sample.
 pub const REMOTE_REPEATED_DEPTH: u8 = 2;

@@ -29,6 +29,8 @@ pub struct Batch {
     pub repeated: bool,
     /// It is the last sample of a block, sent to see whether all of the block is there.
     pub tail: bool,
+    /// The batch it is a half of, or of a half, was too large.
+    pub of_too_large: bool,
     /// What it, or the batch it is a half of, went through while the receiver answered 5xx.
     pub trial: Trial,
 }
@@ -60,6 +62,7 @@ impl Batch {
             surely_bad: false,
             repeated: false,
             tail: false,
+            of_too_large: false,
             trial: Trial::default(),
         }
     }
@@ -102,6 +105,7 @@ impl Batch {
             surely_bad: false,
             repeated: self.repeated,
             tail: false,
+            of_too_large: self.of_too_large,
             trial: Trial {
                 failed_at: self.trial.failed_at,
                 strikes: self.trial.strikes,

@@ -10,12 +10,14 @@
 mod aside;
 mod failing;
 mod searching;
+mod sizing;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::aside::Asides;
 use self::failing::Run;
+use self::sizing::Sizing;
 use super::answer::Verdict;
 use super::backoff::Backoff;
 use super::batch::{Batch, Half};
@@ -108,8 +110,7 @@ pub struct Shard {
     on_aside: bool,
     /// The batch goes once more before it is answered.
     again: bool,
-    /// Most samples of a request, as far as 413 has taught.
-    samples_max: u64,
+    sizing: Sizing,
     /// Requests are a part of their usual size.
     small: bool,
 }
@@ -120,7 +121,7 @@ impl Shard {
     pub fn new(settings: ShardSettings) -> Shard {
         Shard {
             backoff: Backoff::new(settings.min_backoff, settings.max_backoff),
-            samples_max: settings.samples.max(1),
+            sizing: Sizing::new(settings.samples),
             small: false,
             settings,
             queue: VecDeque::new(),
@@ -182,7 +183,7 @@ impl Shard {
 
     /// Most samples, and most bytes before compression, of a request.
     fn room(&self) -> (u64, usize) {
-        let (samples, bytes) = (self.samples_max, self.settings.raw_bytes);
+        let (samples, bytes) = (self.sizing.most(), self.settings.raw_bytes);
         if self.small {
             let parts = limits::MEMORY_BATCH_PARTS;
             ((samples / parts).max(1), bytes / parts as usize)
@@ -358,15 +359,16 @@ impl Shard {
 
     /// Settles the batch, of which nothing is sent. That says nothing about the receiver.
     pub fn pass_over(&mut self, now: Mono) {
-        let answers = self.answers;
+        let (answers, sizing) = (self.answers, self.sizing);
         self.answered(now, &Verdict::Accepted, 0.0);
-        self.answers = answers;
+        (self.answers, self.sizing) = (answers, sizing);
     }
 
     fn accepted(&mut self) -> Outcome {
         let Some(batch) = self.work.pop_front() else {
             return Outcome::Delivered;
         };
+        self.sizing.taken(batch.samples());
         self.accepted_part_of = batch.part_of().or(self.accepted_part_of);
         if batch.half == Half::Left
             && let Some(sibling) = self.work.front_mut()

@@ -93,8 +93,9 @@ impl Shard {
     }
 
     pub(super) fn split(&mut self) -> Outcome {
-        let samples = self.work.front().map_or(0, Batch::samples);
-        self.samples_max = (samples / 2).max(1);
+        if let Some(front) = self.work.front().filter(|own| !own.of_too_large) {
+            self.sizing.too_large(front.samples());
+        }
         if self.halve(Because::TooLarge) {
             Outcome::Halved
         } else {
@@ -143,6 +144,7 @@ impl Shard {
             if because != Because::Refused {
                 half.half = Half::None;
             }
+            half.of_too_large |= because == Because::TooLarge;
             self.work.insert(at + offset, half);
         }
         true

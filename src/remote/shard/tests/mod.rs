@@ -223,7 +223,7 @@ fn what_is_too_large_is_halved_and_smaller_requests_follow() {
             shard.answered(at(0), &Verdict::Accepted, 0.0);
         }
     }
-    assert_eq!(sizes, [100, 60, 30, 30, 40, 20, 20, 20, 20, 20, 20, 10]);
+    assert_eq!(sizes, [100, 60, 30, 30, 40, 20, 20, 50, 25, 25, 30, 10]);
     books.assert_in_order();
     assert_eq!(books.samples(), 190);
     assert_eq!(settled(&mut shard), [1, 2, 3]);
@@ -243,6 +243,75 @@ fn one_sample_that_is_too_large_is_given_up_alone() {
         HashMap::from([(Refusal::TooLarge, 2)])
     );
     assert_eq!(settled(&mut shard), [1]);
+}
+
+fn samples(request: &WriteRequest) -> usize {
+    let samples = request.timeseries.iter().map(|own| own.samples.len());
+    samples.sum()
+}
+
+/// Samples of the requests that are sent until nothing is left, each answered by a rule.
+fn send_by(shard: &mut Shard, mut rule: impl FnMut(&WriteRequest) -> Verdict) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    while shard.step(at(0), true) == Step::Send {
+        let request = request(shard);
+        sizes.push(samples(&request));
+        shard.answered(at(0), &rule(&request), 0.0);
+    }
+    sizes
+}
+
+#[test]
+fn a_sample_that_is_too_large_alone_leaves_requests_large() {
+    for bad in [0, 37, 99] {
+        let mut shard = Shard::new(settings());
+        push(&mut shard, at(0), 1, 1, 100);
+        let name = format!("t1/{bad}");
+        send_by(&mut shard, |request| {
+            let mut series = request.timeseries.iter();
+            match series.any(|own| crate::remote::testing::series_name(own) == name) {
+                true => Verdict::Split,
+                false => Verdict::Accepted,
+            }
+        });
+        assert_eq!(given_up(&mut shard)[&Refusal::TooLarge], 1);
+        push(&mut shard, at(0), 2, 2, 100);
+        assert_eq!(shard.step(at(0), true), Step::Send);
+        assert!(request(&shard).timeseries.len() >= 50, "series {bad}");
+    }
+}
+
+#[test]
+fn requests_grow_again_after_a_time_in_which_everything_was_too_large() {
+    let mut shard = Shard::new(settings());
+    for sequence in 1..=20 {
+        push(&mut shard, at(0), sequence, 1, 100);
+    }
+    send_by(&mut shard, |_| Verdict::Split);
+    assert_eq!(given_up(&mut shard)[&Refusal::TooLarge], 2000);
+    for sequence in 21..=40 {
+        push(&mut shard, at(0), sequence, 1, 100);
+    }
+    let sizes = send_by(&mut shard, |_| Verdict::Accepted);
+    assert_eq!(sizes.last(), Some(&100));
+    assert!(sizes.len() < 1000, "{}", sizes.len());
+}
+
+#[test]
+fn a_fixed_limit_is_seldom_exceeded() {
+    let mut shard = Shard::new(settings());
+    for sequence in 1..=1000 {
+        push(&mut shard, at(0), sequence, 1, 100);
+    }
+    let rule = |request: &WriteRequest| match samples(request) > 30 {
+        true => Verdict::Split,
+        false => Verdict::Accepted,
+    };
+    let sizes = send_by(&mut shard, rule);
+    assert!(given_up(&mut shard).is_empty());
+    let refused = sizes.iter().filter(|samples| **samples > 30).count();
+    assert!(refused < 30, "{refused} of {}", sizes.len());
+    assert!(sizes.len() < 4600, "{}", sizes.len());
 }
 
 #[test]
