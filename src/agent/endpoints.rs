@@ -209,6 +209,7 @@ fn start(
         source,
         settled,
         start: start.floor(),
+        sent_before: wal.status().load().progress.taken,
         wake,
         timeline: wal.timeline(),
         metadata: Arc::clone(&env.metadata),

@@ -46,11 +46,13 @@ pub enum LossReason {
     /// Native histograms with custom buckets for an endpoint that gets remote write 1.0, which has
     /// none.
     CustomBuckets = 13,
+    /// The receiver said that it has them, or newer ones, though they were never sent before.
+    OutOfOrder = 14,
 }
 
 impl LossReason {
     /// All of them.
-    pub const ALL: [LossReason; 13] = [
+    pub const ALL: [LossReason; 14] = [
         LossReason::Budget,
         LossReason::Age,
         LossReason::Damage,
@@ -64,6 +66,7 @@ impl LossReason {
         LossReason::SetAside,
         LossReason::UnknownTime,
         LossReason::CustomBuckets,
+        LossReason::OutOfOrder,
     ];
 
     /// Its name in metrics, files and on pages.
@@ -83,6 +86,7 @@ impl LossReason {
             LossReason::SetAside => "set_aside",
             LossReason::UnknownTime => "unknown_time",
             LossReason::CustomBuckets => "custom_buckets",
+            LossReason::OutOfOrder => "out_of_order",
         }
     }
 

@@ -29,7 +29,8 @@ pub enum Verdict {
     Split,
     /// Some sample is refused for good.
     Refused {
-        /// The receiver says it has that sample, or a newer one: nothing is lost.
+        /// The receiver says it has that sample, or a newer one: nothing is lost if it may have got
+        /// it from here.
         repeated: bool,
     },
     /// 429 while `retry_on_http_429: false` is written.

@@ -1,6 +1,9 @@
 //! A batch of pieces, and how it is halved to find what the receiver refuses.
 
+use std::collections::BTreeSet;
+
 use super::piece::Piece;
+use super::refusal::Refusal;
 use crate::model::block::Sequence;
 
 /// Which half of a refused batch this one is.
@@ -71,6 +74,40 @@ impl Batch {
     #[must_use]
     pub fn samples(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.samples).sum()
+    }
+
+    /// Takes note that the receiver may have all of it from now on.
+    pub fn doubt(&mut self) {
+        for piece in &mut self.pieces {
+            piece.uncertain = true;
+        }
+    }
+
+    /// Takes note of a refusal as a whole. Some receivers store what is good in such a request: then
+    /// a sample with a later one of its series in it is refused the next time, without being lost.
+    /// One that has none would be taken again. If something may have been there before, that may be
+    /// all that was wrong. Halves were in the request that was refused: they say nothing new.
+    pub fn doubt_refused(&mut self) {
+        if self.half != Half::None {
+            return;
+        }
+        if self.pieces.iter().any(|piece| piece.uncertain) {
+            return self.doubt();
+        }
+        let mut seen = BTreeSet::new();
+        for piece in self.pieces.iter_mut().rev() {
+            piece.uncertain = !seen.insert(piece.item.block.series.lane());
+        }
+    }
+
+    /// What it is to be refused as already there: no loss if it may be.
+    #[must_use]
+    pub fn if_repeated(&self) -> Refusal {
+        if self.pieces.iter().all(|piece| piece.uncertain) {
+            Refusal::Repeated
+        } else {
+            Refusal::OutOfOrder
+        }
     }
 
     /// The one block it belongs to, if it is a single piece.

@@ -64,6 +64,8 @@ pub struct Endpoint {
     read: Sequence,
     /// Settled before this start, as far as above the read position; emptied once passed.
     before: AckRanges,
+    /// Blocks up to this one may have been sent before this start.
+    sent_before: Sequence,
     cache: OutgoingCache,
     external: Labels,
     rules: Vec<Rule>,
@@ -77,10 +79,20 @@ impl Endpoint {
         Endpoint {
             read: start,
             before,
+            sent_before: Sequence::ZERO,
             cache: OutgoingCache::default(),
             external,
             rules,
             intake: Intake::default(),
+        }
+    }
+
+    /// Blocks up to `last` may have been sent before this start, whatever is settled.
+    #[must_use]
+    pub fn sent_before(self, last: Sequence) -> Endpoint {
+        Endpoint {
+            sent_before: last,
+            ..self
         }
     }
 
@@ -111,12 +123,13 @@ impl Endpoint {
         };
         self.skip_to(block.sequence);
         let outgoing = self.cache.get(&block.series, &self.external, &self.rules);
-        let piece = Piece::whole(Item {
+        let mut piece = Piece::whole(Item {
             block: Arc::clone(block),
             wall_ms: wall.0,
             outgoing,
             arrived: now.mono,
         });
+        piece.uncertain = block.sequence <= self.sent_before;
         self.count(&piece);
         if self.is_too_old(now, &piece) {
             self.intake.too_old += piece.samples;
@@ -188,6 +201,11 @@ impl Endpoint {
             .by_ref()
             .filter(|slot| whole.item.sends(*slot as usize));
         let samples = samples.count() as u64;
-        (samples > 0).then(|| Piece::part(whole.item, piece.slots.clone(), samples, piece.aside))
+        let slots = piece.slots.clone();
+        (samples > 0).then(|| {
+            let mut renewed = Piece::part(whole.item, slots, samples, piece.aside);
+            renewed.uncertain = piece.uncertain;
+            renewed
+        })
     }
 }

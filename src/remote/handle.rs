@@ -112,7 +112,8 @@ pub(super) fn start_with(spec: EndpointSpec, connect: Connect) -> io::Result<End
     let seed = Jitter::seeded(jitter.next_u64());
     let lanes = Lanes::start(context.clone(), seed, context.settings.bounds.min)?;
     let runner = Runner {
-        core: Endpoint::new(spec.start, before, spec.external_labels, rules),
+        core: Endpoint::new(spec.start, before, spec.external_labels, rules)
+            .sent_before(spec.sent_before),
         source: SourceBox(spec.source),
         lanes,
         context: context.clone(),

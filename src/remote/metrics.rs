@@ -216,6 +216,8 @@ queue_metrics! {
             "not_configured", "Native histograms that were not sent.";
         repeated = "narthex_remote_samples_refused_total", "repeated",
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
+        out_of_order = "narthex_remote_samples_refused_total", "out_of_order",
+            "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         invalid = "narthex_remote_samples_refused_total", "invalid",
             "Samples refused by the endpoint: repeated ones it has already, others are lost.";
         too_large = "narthex_remote_samples_refused_total", "too_large",
@@ -284,6 +286,7 @@ impl QueueMetrics {
     pub fn count_given_up(&self, refusal: Refusal, samples: u64, histograms: u64) {
         let counter = match refusal {
             Refusal::Repeated => &self.repeated,
+            Refusal::OutOfOrder => &self.out_of_order,
             Refusal::Invalid => &self.invalid,
             Refusal::Unsearched => &self.unsearched,
             Refusal::TooLarge => &self.too_large,

@@ -92,6 +92,8 @@ pub struct EndpointSpec {
     pub settled: Shared<AckRanges>,
     /// Reading begins after this block.
     pub start: Sequence,
+    /// The last block that anybody may have sent before this start.
+    pub sent_before: Sequence,
     /// Readable when the log has something new. One place is enough.
     pub wake: Receiver<()>,
     /// Wall times of epochs.

@@ -68,6 +68,9 @@ pub struct Piece {
     histogram_bytes: usize,
     /// Since when the receiver has failed at them alone, if they were set aside for that.
     pub aside: Option<Mono>,
+    /// The receiver may have them already: an earlier run may have sent them, or a request with them
+    /// had no clear answer. Only then is it believed when it says so.
+    pub uncertain: bool,
 }
 
 impl Piece {
@@ -95,6 +98,7 @@ impl Piece {
             histograms,
             histogram_bytes,
             aside,
+            uncertain: false,
         }
     }
 
@@ -141,7 +145,10 @@ impl Piece {
             found > samples
         });
         let at = sending.next().unwrap_or(self.slots.end);
-        let part = |slots, samples| Piece::part(Arc::clone(&self.item), slots, samples, self.aside);
+        let part = |slots, samples| Piece {
+            uncertain: self.uncertain,
+            ..Piece::part(Arc::clone(&self.item), slots, samples, self.aside)
+        };
         let first = part(self.slots.start..at, samples);
         let second = part(at..self.slots.end, self.samples.saturating_sub(samples));
         (first, second)

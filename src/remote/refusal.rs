@@ -8,6 +8,8 @@ use crate::model::loss::LossReason;
 pub enum Refusal {
     /// The receiver has them already: no loss.
     Repeated,
+    /// The receiver says that it has them, or newer ones, and cannot have got them from here.
+    OutOfOrder,
     /// The receiver refuses them for good.
     Invalid,
     /// Refused together with others; the requests for looking closer were spent.
@@ -28,6 +30,7 @@ impl Refusal {
     pub const fn reason(self) -> Option<LossReason> {
         Some(match self {
             Refusal::Repeated => return None,
+            Refusal::OutOfOrder => LossReason::OutOfOrder,
             Refusal::Invalid => LossReason::Invalid,
             Refusal::Unsearched => LossReason::Unsearched,
             Refusal::TooLarge => LossReason::TooLarge,

@@ -318,6 +318,15 @@ impl Shard {
     /// Keeps to the batch until it is answered: what it got decides nothing yet.
     pub fn send_again(&mut self) {
         self.again = true;
+        if !self.on_aside {
+            self.doubt_front();
+        }
+    }
+
+    fn doubt_front(&mut self) {
+        if let Some(front) = self.work.front_mut() {
+            front.doubt();
+        }
     }
 
     /// Applies the verdict on the batch. `fraction` is random in `0.0..1.0`.
@@ -335,6 +344,9 @@ impl Shard {
             Verdict::Retry(_) | Verdict::Hold | Verdict::Failed(_) => {
                 self.attempt = self.attempt.saturating_add(1);
                 self.wait_until = Some(now + wait);
+                if *verdict != Verdict::Hold {
+                    self.doubt_front();
+                }
                 if matches!(verdict, Verdict::Failed(_)) {
                     return self.failed(now);
                 }

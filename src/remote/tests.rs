@@ -96,6 +96,7 @@ impl Rig {
             source: Box::new(log.clone()),
             settled: settled.clone(),
             start: Sequence::ZERO,
+            sent_before: Sequence::ZERO,
             wake: woken,
             timeline: timeline.clone(),
             metadata: Arc::new(Families(vec![Arc::new(family)])),

@@ -41,6 +41,24 @@ fn drop_rule(regex: &str) -> Rule {
 }
 
 #[test]
+fn only_what_was_in_the_log_at_the_start_may_have_been_sent_before() {
+    let mut endpoint = endpoint(Vec::new()).sent_before(Sequence(2));
+    let mut uncertain = Vec::new();
+    for sequence in 1..=4 {
+        let own = Arc::new(block(sequence, &list(1, 4)));
+        let Taken::Piece(piece) = endpoint.take(NOW, &own, &timeline(1, true)) else {
+            panic!("not taken");
+        };
+        let (first, second) = piece.cut(2);
+        assert_eq!(first.uncertain, second.uncertain);
+        let renewed = endpoint.renew(&second).expect("a piece");
+        assert_eq!(renewed.uncertain, piece.uncertain);
+        uncertain.push(piece.uncertain);
+    }
+    assert_eq!(uncertain, [true, true, false, false]);
+}
+
+#[test]
 fn a_block_waits_until_its_epoch_is_frozen() {
     let mut endpoint = endpoint(Vec::new());
     let own = Arc::new(block(1, &list(1, 2)));

@@ -53,6 +53,7 @@ impl Lane {
                         "the endpoint does not understand {wanted}, it gets {spoken}");
                 }
                 if !has_arrived {
+                    self.shard.send_again();
                     return true;
                 }
             }

@@ -42,7 +42,8 @@ impl Shard {
             && self.accepted_part_of != Some(block)
         {
             if self.tail_repeated_of == Some(block) {
-                self.drop_front(Refusal::Repeated);
+                let refusal = front.if_repeated();
+                self.drop_front(refusal);
                 return true;
             }
             if self.failing.is_none() {
@@ -86,7 +87,7 @@ impl Shard {
     pub(super) fn note_tail(&mut self, batch: &Batch, refusal: Refusal) {
         match refusal {
             _ if !batch.tail => {}
-            Refusal::Repeated => self.tail_repeated_of = batch.part_of(),
+            Refusal::Repeated | Refusal::OutOfOrder => self.tail_repeated_of = batch.part_of(),
             Refusal::Invalid if self.halvings_left > 0 => {}
             _ => self.accepted_part_of = batch.part_of(),
         }
@@ -109,6 +110,8 @@ impl Shard {
         };
         front.repeated = repeated;
         let alone = front.samples() < 2;
+        let if_repeated = front.if_repeated();
+        front.doubt_refused();
         let left = if repeated {
             &mut self.repeats_left
         } else {
@@ -120,7 +123,7 @@ impl Shard {
             return Outcome::Halved;
         }
         self.drop_front(match (alone, repeated) {
-            (true, true) => Refusal::Repeated,
+            (true, true) => if_repeated,
             (true, false) => Refusal::Invalid,
             (false, _) => Refusal::Unsearched,
         })

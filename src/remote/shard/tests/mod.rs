@@ -1,6 +1,7 @@
 //! Tests of a shard as a whole; its searching and its setting aside have their own.
 
 mod failing;
+mod repeating;
 mod searching;
 
 use std::collections::{BTreeSet, HashMap};
@@ -63,6 +64,13 @@ fn given_up(shard: &mut Shard) -> HashMap<Refusal, u64> {
 
 fn push(shard: &mut Shard, now: Mono, sequence: u64, target: u64, series: usize) {
     shard.push(piece(now, block(sequence, &list(target, series))));
+}
+
+/// As [`push`], what an earlier run may have sent.
+fn push_again(shard: &mut Shard, now: Mono, sequence: u64, target: u64, series: usize) {
+    let mut piece = piece(now, block(sequence, &list(target, series)));
+    piece.uncertain = true;
+    shard.push(piece);
 }
 
 #[test]

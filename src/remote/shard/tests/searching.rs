@@ -2,13 +2,13 @@
 
 use super::*;
 
-const INVALID: Verdict = Verdict::Refused { repeated: false };
-const REPEATED: Verdict = Verdict::Refused { repeated: true };
+pub(super) const INVALID: Verdict = Verdict::Refused { repeated: false };
+pub(super) const REPEATED: Verdict = Verdict::Refused { repeated: true };
 
 /// A series and a time.
-type Name = (String, i64);
+pub(super) type Name = (String, i64);
 
-fn names(request: &WriteRequest) -> Vec<Name> {
+pub(super) fn names(request: &WriteRequest) -> Vec<Name> {
     let of_series = |series: &crate::wire::prompb::TimeSeries| {
         let name = crate::remote::testing::series_name(series);
         let times = series.samples.iter().map(|sample| sample.timestamp);
@@ -19,7 +19,7 @@ fn names(request: &WriteRequest) -> Vec<Name> {
 
 /// Answers as a receiver that refuses whole requests with a bad sample in them. Returns the
 /// number of requests.
-fn send_all(
+pub(super) fn send_all(
     shard: &mut Shard,
     books: &mut Books,
     bad: impl Fn(&str, i64) -> Option<Verdict>,
@@ -40,7 +40,7 @@ fn send_all(
 }
 
 /// The samples that were given up for a reason.
-fn lost(shard: &mut Shard) -> BTreeSet<(Refusal, u64, String)> {
+pub(super) fn lost(shard: &mut Shard) -> BTreeSet<(Refusal, u64, String)> {
     let mut all = BTreeSet::new();
     for own in shard.take_given_up() {
         let block = &own.piece.item.block;
@@ -66,7 +66,7 @@ fn lost(shard: &mut Shard) -> BTreeSet<(Refusal, u64, String)> {
     all
 }
 
-fn of_samples(samples: u64) -> Shard {
+pub(super) fn of_samples(samples: u64) -> Shard {
     Shard::new(ShardSettings {
         samples,
         ..settings()
@@ -76,9 +76,14 @@ fn of_samples(samples: u64) -> Shard {
 #[test]
 fn one_bad_series_costs_itself_and_few_requests() {
     for bad in 0..64 {
-        for (verdict, refusal) in [(INVALID, Refusal::Invalid), (REPEATED, Refusal::Repeated)] {
+        for (verdict, again, refusal) in [
+            (INVALID, false, Refusal::Invalid),
+            (REPEATED, false, Refusal::OutOfOrder),
+            (REPEATED, true, Refusal::Repeated),
+        ] {
             let mut shard = of_samples(256);
             for sequence in 1..=4 {
+                let push = if again { push_again } else { push };
                 push(&mut shard, at(0), sequence, sequence, 64);
             }
             let mut books = Books::default();
@@ -158,7 +163,7 @@ fn when_the_requests_are_spent_what_is_refused_is_told_apart() {
 fn repeated_blocks_after_a_crash_cost_eight_requests_each() {
     let mut shard = of_samples(10_000);
     for sequence in 1..=8 {
-        push(&mut shard, at(0), sequence, 1, 500);
+        push_again(&mut shard, at(0), sequence, 1, 500);
     }
     let mut books = Books::default();
     let stored = |_: &str, time| (time <= 3000).then_some(REPEATED);
@@ -177,7 +182,7 @@ fn a_crash_before_many_small_targets_loses_nothing_behind_them() {
     // Ten seconds of 150 targets: more than the requests for invalid samples would do for.
     let mut shard = of_samples(10_000);
     for sequence in 1..=200 {
-        push(&mut shard, at(0), sequence, sequence, 50);
+        push_again(&mut shard, at(0), sequence, sequence, 50);
     }
     let mut books = Books::default();
     let stored = |_: &str, time| (time <= 150_000).then_some(REPEATED);
@@ -195,8 +200,8 @@ fn a_crash_before_many_small_targets_loses_nothing_behind_them() {
 fn a_block_that_arrived_up_to_a_cut_is_completed() {
     for arrived in [1, 100, 399, 400, 401, 799] {
         let mut shard = of_samples(10_000);
-        push(&mut shard, at(0), 1, 1, 800);
-        push(&mut shard, at(0), 2, 2, 100);
+        push_again(&mut shard, at(0), 1, 1, 800);
+        push_again(&mut shard, at(0), 2, 2, 100);
         let mut books = Books::default();
         let stored = |series: &str, _| {
             let number: u32 = series.strip_prefix("t1/")?.parse().ok()?;
@@ -281,8 +286,8 @@ fn tail_answered(
     books: &mut Books,
     mut tail: impl FnMut(Mono) -> Option<Verdict>,
 ) {
-    push(shard, at(0), 1, 1, 800);
-    push(shard, at(0), 2, 2, 100);
+    push_again(shard, at(0), 1, 1, 800);
+    push_again(shard, at(0), 2, 2, 100);
     let mut now = at(0);
     let mut tail_answered = false;
     loop {
@@ -409,13 +414,17 @@ proptest! {
         let mut done = BTreeSet::new();
         let total: usize = sizes.iter().map(|(_, series)| series).sum();
         let crashes = crashes.into_iter().map(Some).chain([None]);
+        let mut is_first = true;
         for crash in crashes {
             let mut shard = of_samples(samples);
             for (index, (target, series)) in sizes.iter().enumerate() {
                 if !done.contains(&(index as u64 + 1)) {
+                    // Before the first crash nobody has sent anything.
+                    let push = if is_first { push } else { push_again };
                     push(&mut shard, now, index as u64 + 1, *target, *series);
                 }
             }
+            is_first = false;
             let (limit, unstored) = crash.unwrap_or((usize::MAX, 0));
             let (mut requests, mut finished) = (0, Vec::new());
             while requests < limit && shard.step(now, true) == Step::Send {
