@@ -33,7 +33,8 @@ pub const GRANT_MARGIN: Duration = Duration::from_secs(10);
 /// less.
 pub const GRANT_RENEWAL: Duration = Duration::from_mins(5);
 
-/// Pause after the first failure to fetch one; it doubles with each.
+/// Pause after the first failure to fetch one; it doubles with each. One that lasts no longer than
+/// that is a failure too.
 pub const GRANT_RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// The longest pause.

@@ -217,6 +217,13 @@ impl<T: Clone + Send + 'static> Source<T> {
 
     fn settle(&self, outcome: Result<Granted<T>, String>) {
         let inner = &self.0;
+        // Taken as a failure, or the next one would be fetched at once, for ever.
+        let outcome = outcome.and_then(|granted| match granted.lasts {
+            Some(lasts) if lasts < limits::GRANT_RETRY_MIN => {
+                Err("what was granted has ended; is the clock right?".to_owned())
+            }
+            _ => Ok(granted),
+        });
         let counts = if outcome.is_ok() { &FETCHED } else { &FAILED };
         counts[inner.kind as usize].fetch_add(1, Ordering::Relaxed);
         let now = inner.clock.mono();

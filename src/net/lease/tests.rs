@@ -80,6 +80,42 @@ fn a_grant_is_renewed_behind_the_back_of_its_users() {
 }
 
 #[test]
+fn what_has_ended_when_it_is_granted_is_a_failure() {
+    struct Ended(Arc<AtomicU64>, Duration);
+    impl Issuer<u8> for Ended {
+        fn issue(&self) -> Result<Granted<u8>, String> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Granted {
+                grant: 1,
+                lasts: Some(self.1),
+            })
+        }
+    }
+    for lasts in [Duration::ZERO, Duration::from_millis(1)] {
+        let clock = Arc::new(ManualClock::new(Mono(1), Wall(1)));
+        let asked = Arc::<AtomicU64>::default();
+        let issuer = Box::new(Ended(Arc::clone(&asked), lasts));
+        let handed = Arc::<ManualClock>::clone(&clock);
+        let source = Source::new(Kind::Aws, String::new(), issuer, handed);
+        let count = || asked.load(Ordering::Relaxed);
+        let late = clock.mono() + LONG;
+        for _ in 0..10 {
+            let standing = source.wait(late, || count() > 2);
+            assert!(
+                matches!(&standing, Standing::Failed(error) if error.contains("clock")),
+                "{standing:?}"
+            );
+            clock.advance_ms(100);
+        }
+        assert_eq!(count(), 1);
+        clock.advance_ms(1000);
+        let standing = source.wait(late, || count() > 2);
+        assert!(matches!(standing, Standing::Failed(_)), "{standing:?}");
+        assert_eq!(count(), 2);
+    }
+}
+
+#[test]
 fn a_panic_is_a_failure() {
     struct Broken;
     impl Issuer<u8> for Broken {
