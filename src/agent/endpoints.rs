@@ -1,22 +1,24 @@
 //! The remote-write endpoints of the configuration in force.
 //!
 //! A reload changes an endpoint in place: its queue keeps its position. An endpoint that is gone
-//! flushes in the background; its position is remembered for a week.
+//! flushes in the background; its position is remembered for a week. If it comes back meanwhile, the
+//! flush is cut short first: a queue has one sender.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use crate::config::Config;
 use crate::config::remote_write::RemoteWriteConfig;
+use crate::limits;
 use crate::model::labels::Labels;
 use crate::net::resolve::Resolver;
 use crate::remote::metadata::MetadataSource;
 use crate::remote::metrics::Incoming;
-use crate::remote::{EndpointHandle, EndpointSpec, EndpointStatus};
+use crate::remote::{Cutter, EndpointHandle, EndpointSpec, EndpointStatus};
 use crate::sys::clock::Clock;
 use crate::sys::fs::Storage;
 use crate::sys::jitter::Jitter;
@@ -52,30 +54,50 @@ struct Running {
     registration: Registration,
 }
 
+/// An endpoint that the configuration no longer has, while it flushes.
+struct Retiring {
+    name: String,
+    cutter: Cutter,
+    /// Disconnected when it has ended and given its seat back.
+    ended: Receiver<()>,
+}
+
+impl Retiring {
+    fn has_ended(&self) -> bool {
+        self.ended.try_recv() == Err(TryRecvError::Disconnected)
+    }
+}
+
 /// All endpoints. Clones share them: the web side reads their status.
 #[derive(Clone)]
-pub(super) struct Endpoints(Shared<Vec<Running>>);
+pub(super) struct Endpoints {
+    running: Shared<Vec<Running>>,
+    retiring: Shared<Vec<Retiring>>,
+}
 
 impl Endpoints {
     pub(super) fn new() -> Endpoints {
-        Endpoints(Shared::new(Vec::new()))
+        Endpoints {
+            running: Shared::new(Vec::new()),
+            retiring: Shared::new(Vec::new()),
+        }
     }
 
     /// The status of each, in the order of the configuration.
     pub(super) fn status(&self) -> Vec<EndpointStatus> {
-        self.0
+        self.running
             .with(|running| running.iter().map(|own| own.handle.status()).collect())
     }
 
     /// Whether an endpoint's thread has ended though nobody stopped it.
     pub(super) fn has_died(&self) -> bool {
-        self.0
+        self.running
             .with(|running| running.iter().any(|own| own.handle.is_finished()))
     }
 
     /// Leaves the counts of settled samples where the log stores them with the positions.
     pub(super) fn note_totals(&self) {
-        self.0
+        self.running
             .with(|running| running.iter().for_each(Running::note_totals));
     }
 
@@ -89,7 +111,7 @@ impl Endpoints {
         wal: &Wal,
         env: &EndpointEnv,
     ) -> Result<(), String> {
-        let mut old = self.0.with(std::mem::take);
+        let mut old = self.running.with(std::mem::take);
         let (mut next, mut problems) = (Vec::new(), Vec::new());
         for wanted in &config.remote_write {
             let labels = &config.global.external_labels;
@@ -100,14 +122,19 @@ impl Endpoints {
                     next.push(own);
                     changed
                 }
-                None => start(wanted, labels, wal, env).map(|own| next.push(own)),
+                None => {
+                    self.cut_retiring(&wanted.name);
+                    start(wanted, labels, wal, env).map(|own| next.push(own))
+                }
             };
             if let Err(error) = result {
                 problems.push(format!("remote_write {:?}: {error}", wanted.name));
             }
         }
-        self.0.with(|running| *running = next);
-        retire(old, env.flush_deadline);
+        self.running.with(|running| *running = next);
+        for own in old {
+            self.retire(own, env.flush_deadline);
+        }
         if problems.is_empty() {
             Ok(())
         } else {
@@ -115,9 +142,47 @@ impl Endpoints {
         }
     }
 
+    /// Stops an endpoint that the configuration no longer has, without making the reload wait.
+    fn retire(&self, own: Running, flush_deadline: Duration) {
+        let name = own.config.name.clone();
+        log::info!(component = "remote", remote_name = name.as_str(); "Endpoint removed; its position is kept for a week");
+        let cutter = own.handle.cutter();
+        // Nothing is ever sent: its end is the message.
+        let (running, ended) = bounded::<()>(1);
+        let stopping = thread::spawn("rw-stop", move || {
+            own.stop(flush_deadline);
+            drop(running);
+        });
+        if let Err(error) = stopping {
+            log::error!(component = "remote", err = error.to_string(); "Cannot wait for a removed endpoint");
+            cutter.cut();
+        }
+        self.retiring.with(|retiring| {
+            retiring.retain(|own| !own.has_ended());
+            retiring.push(Retiring {
+                name,
+                cutter,
+                ended,
+            });
+        });
+    }
+
+    /// Ends the flush of a former endpoint of that name. One that hangs in a call of the system is
+    /// left behind: it sends nothing more.
+    fn cut_retiring(&self, name: &str) {
+        let retiring = self.retiring.with(std::mem::take);
+        let (own, others): (Vec<_>, Vec<_>) =
+            retiring.into_iter().partition(|own| own.name == name);
+        self.retiring.with(|retiring| *retiring = others);
+        for former in &own {
+            former.cutter.cut();
+            let _late = former.ended.recv_timeout(limits::REMOTE_STOP_PATIENCE);
+        }
+    }
+
     /// Begins to stop all endpoints; the receiver is disconnected when all have.
     pub(super) fn stop(&self, flush_deadline: Duration) -> Receiver<()> {
-        let running = self.0.with(std::mem::take);
+        let running = self.running.with(std::mem::take);
         let (done, finished) = bounded(1);
         for own in &running {
             own.handle.request_stop(flush_deadline);
@@ -231,17 +296,6 @@ fn start(
         before,
         registration,
     })
-}
-
-/// Stops endpoints that the configuration no longer has, without making the reload wait.
-fn retire(gone: Vec<Running>, flush_deadline: Duration) {
-    for own in gone {
-        let name = own.config.name.clone();
-        log::info!(component = "remote", remote_name = name.as_str(); "Endpoint removed; its position is kept for a week");
-        if let Err(error) = thread::spawn("rw-stop", move || own.stop(flush_deadline)) {
-            log::error!(component = "remote", err = error.to_string(); "Cannot wait for a removed endpoint");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use crate::limits;
 use crate::model::block::Sequence;
 use crate::model::labels::Labels;
 use crate::model::position::AckRanges;
+use crate::model::time::Mono;
 use crate::sys::jitter::Jitter;
 use crate::sys::published::Shared;
 use crate::sys::thread;
@@ -67,6 +68,27 @@ pub struct EndpointHandle {
     url: String,
     /// All that may still be in use; cut when stopping takes too long.
     transports: Vec<Weak<dyn Transport>>,
+}
+
+/// Ends an endpoint at once that somebody else is stopping.
+#[derive(Debug)]
+pub struct Cutter {
+    orders: Sender<Order>,
+    progress: Arc<Progress>,
+    transports: Vec<Weak<dyn Transport>>,
+}
+
+impl Cutter {
+    /// Cuts requests under way; none follows. Does not wait for the end.
+    pub fn cut(&self) {
+        self.progress.cut();
+        for transport in self.transports.iter().filter_map(Weak::upgrade) {
+            transport.cut();
+        }
+        let stop = Order::Stop { deadline: Mono(0) };
+        // Full: it is awake.
+        let _awake = self.orders.try_send(stop);
+    }
 }
 
 /// A connector that can be shown.
@@ -253,6 +275,16 @@ impl EndpointHandle {
         }
     }
 
+    /// What ends the endpoint while another thread is in [`EndpointHandle::stop`].
+    #[must_use]
+    pub fn cutter(&self) -> Cutter {
+        Cutter {
+            orders: self.orders.clone(),
+            progress: Arc::clone(&self.context.progress),
+            transports: self.transports.clone(),
+        }
+    }
+
     /// Begins to stop without waiting: several endpoints flush at the same time.
     pub fn request_stop(&self, flush_deadline: Duration) {
         self.context.progress.begin_flush();
@@ -276,10 +308,7 @@ impl EndpointHandle {
             }
             seen = acknowledged;
         }
-        progress.cut();
-        for transport in self.transports.iter().filter_map(Weak::upgrade) {
-            transport.cut();
-        }
+        self.cutter().cut();
         let unfinished = StopReport {
             flushed: false,
             finished: false,

@@ -132,6 +132,7 @@ macro_rules! queue_metrics {
             #[must_use]
             pub fn new(registry: &Registry, name: &str, url: &str) -> QueueMetrics {
                 let labels = [("remote_name", name), ("url", url)];
+                registry.hold(&labels);
                 let mut maker = Maker { registry, labels, made: Vec::new() };
                 let batch_duration = registry.histogram(
                     DURATION, "Seconds that requests to the endpoint took.",
@@ -301,16 +302,21 @@ impl QueueMetrics {
             self.histograms_failed.add(histograms as f64);
         }
     }
+}
 
-    /// Takes the queue's metrics off the page.
-    pub fn unregister(&self) {
+/// Takes the queue's metrics off the page, unless another one shows the same: the endpoint that
+/// follows one of that name, or the same one with the URL it had before.
+impl Drop for QueueMetrics {
+    fn drop(&mut self) {
         let [name, url] = &self.labels;
         let base = [(name.0, name.1.as_str()), (url.0, url.1.as_str())];
-        for (metric, reason) in &self.made {
-            let mut labels = base.to_vec();
-            labels.extend(reason.map(|reason| ("reason", reason)));
-            self.registry.remove(metric, &labels);
-        }
+        self.registry.release(&base, || {
+            for (metric, reason) in &self.made {
+                let mut labels = base.to_vec();
+                labels.extend(reason.map(|reason| ("reason", reason)));
+                self.registry.remove(metric, &labels);
+            }
+        });
     }
 }
 
@@ -348,11 +354,20 @@ mod tests {
     }
 
     #[test]
-    fn unregistering_leaves_nothing() {
+    fn the_last_one_leaves_nothing() {
         let registry = Registry::default();
-        let metrics = QueueMetrics::new(&registry, "n", "http://a/");
-        assert!(registry.snapshot().len() > 30);
-        metrics.unregister();
+        let first = QueueMetrics::new(&registry, "n", "http://a/");
+        let second = QueueMetrics::new(&registry, "n", "http://a/");
+        let other = QueueMetrics::new(&registry, "n", "http://b/");
+        let all = registry.snapshot().len();
+        assert!(all > 30);
+        drop((first, other));
+        assert_eq!(registry.snapshot().len(), all);
+        second.requests.inc();
+        let labels = [("remote_name", "n"), ("url", "http://a/")];
+        let shown = registry.counter("narthex_remote_requests_total", "", &labels);
+        assert_eq!(shown.get(), 1.0);
+        drop(second);
         assert!(registry.snapshot().is_empty());
     }
 

@@ -59,7 +59,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-pub use self::handle::{EndpointHandle, StopReport};
+pub use self::handle::{Cutter, EndpointHandle, StopReport};
 use self::metadata::MetadataSource;
 use self::metrics::Incoming;
 pub use self::status::EndpointStatus;

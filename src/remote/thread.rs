@@ -189,7 +189,6 @@ impl Runner {
             log::error!(component = "remote", remote_name = &*self.context.name;
                 "a shard has failed, the endpoint stops");
         }
-        self.context.metrics.unregister();
         StopReport {
             flushed: self.state.caught_up && pending == 0 && aside == 0.0,
             finished: true,

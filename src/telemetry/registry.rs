@@ -159,6 +159,8 @@ struct Inner {
     // A lock because metrics are created by every engine; never taken on the path of a sample.
     families: Mutex<BTreeMap<&'static str, MetricFamily>>,
     refreshes: Mutex<Vec<Refresh>>,
+    /// Owners of what has these labels, where it has several at times.
+    holders: Mutex<BTreeMap<MetricLabels, usize>>,
 }
 
 impl fmt::Debug for Registry {
@@ -278,6 +280,25 @@ impl Registry {
         if let Some(family) = self.0.families.lock().get_mut(name) {
             family.metrics.remove(&owned(labels));
         }
+    }
+
+    /// Notes one more owner of the metrics with these labels, which it shares with the others, until
+    /// [`Registry::release`].
+    pub fn hold(&self, labels: &[(&str, &str)]) {
+        *self.0.holders.lock().entry(owned(labels)).or_default() += 1;
+    }
+
+    /// Ends a hold. The last owner removes the metrics, by `remove`; whoever wants to hold them
+    /// meanwhile waits, and then gets new ones.
+    pub fn release(&self, labels: &[(&str, &str)], remove: impl FnOnce()) {
+        let (key, mut holders) = (owned(labels), self.0.holders.lock());
+        let left = holders.get(&key).map_or(0, |count| count.saturating_sub(1));
+        if left > 0 {
+            holders.insert(key, left);
+            return;
+        }
+        holders.remove(&key);
+        remove();
     }
 
     /// Has `refresh` called before every rendering: for values that are cheaper to ask for than

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::support::agent::Agent;
 use super::support::http::{HttpServer, Manner, Request};
 use super::support::ledger::Ledger;
-use super::support::receiver::Receiver;
+use super::support::receiver::{Answer, Receiver};
 use super::support::{config, target, wait};
 
 #[test]
@@ -133,4 +133,47 @@ fn reloads_beside_a_hanging_receiver_keep_main_free() {
     }
     assert!(reloads < Duration::from_secs(2), "{reloads:?}");
     assert!(stop < Duration::from_millis(1500), "{stop:?}");
+}
+
+#[test]
+fn an_endpoint_that_is_removed_and_comes_back_has_one_sender() {
+    let (receiver, ledger) = (Receiver::start(), Ledger::start(1, 10));
+    let text = config(&receiver.url(), &[ledger.job("ledger", "100ms")]);
+    let text = text.replace(
+        "max_shards: 2, max_samples_per_send: 500",
+        "max_shards: 1, max_samples_per_send: 20",
+    );
+    let (without, _) = text.split_once("remote_write:").expect("a section");
+    let mut agent = Agent::with_config(&text);
+    agent.start();
+    receiver.go_away();
+    ledger.wait_for(60);
+    if agent
+        .kind
+        .is_excused("what an endpoint that is removed has not sent is lost")
+    {
+        return;
+    }
+    receiver.answer(|_| Answer::AcceptSlowly(Duration::from_millis(200)));
+    receiver.come_back();
+    let samples = || receiver.books(|books| books.samples);
+    let more = |what: &str, count: usize| {
+        let before = samples();
+        wait::until_true(what, wait::LONG, || samples() >= before + count);
+    };
+    more("a backlog to be sent", 40);
+    agent.write_config(without);
+    assert_eq!(agent.reload().status, 200);
+    more("the flush of what was removed", 60);
+    agent.write_config(&text);
+    assert_eq!(agent.reload().status, 200);
+    more("both to send", 200);
+    receiver.answer(|_| Answer::Accept);
+    let audit = ledger.settle(&receiver, wait::LONG);
+    println!("{:?}: {audit}", agent.kind);
+    assert_eq!((audit.lost(), audit.invented), (0, 0), "{audit}");
+    assert!(audit.duplicated <= 20, "more than one request: {audit}");
+    // The end of the former one has not taken away the metrics of this one.
+    let requests = || agent.metric("narthex_remote_requests_total", "");
+    wait::until_true("the metrics", wait::LONG, || requests().is_some());
 }

@@ -81,14 +81,11 @@ impl Runner {
 
     /// Applies a new configuration; what is not sent yet is sent with it.
     pub(super) fn change(&mut self, change: Change) {
-        let old = std::mem::replace(&mut self.context, change.context);
+        self.context = change.context;
         let bounds = self.context.settings.bounds;
         let count = self.lanes.count().clamp(bounds.min, bounds.max);
         let pieces = self.restart_lanes(count);
         self.metadata = change.metadata;
-        if !Arc::ptr_eq(&old.metrics, &self.context.metrics) {
-            old.metrics.unregister();
-        }
         if self.core.is_configured(&change.external, &change.rules) {
             return self.route(pieces);
         }

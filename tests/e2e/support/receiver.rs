@@ -87,6 +87,8 @@ impl Books {
 pub(crate) enum Answer {
     /// Keep it and say 204.
     Accept,
+    /// Keep it, and take so long to say so.
+    AcceptSlowly(Duration),
     /// Keep it, and close the connection instead of answering.
     CommitThenClose,
     /// Keep all but the samples with these value bits, and say this: a partial write.
@@ -270,6 +272,11 @@ impl Handler for Clerk {
                         "X-Prometheus-Remote-Write-Exemplars-Written",
                         &exemplars.to_string(),
                     )
+            }
+            Answer::AcceptSlowly(pause) => {
+                self.0.books.lock().enter(request, decoded);
+                // All of it at once, after one pause.
+                Reply::status(204, "").manner(Manner::Drip(usize::MAX, pause))
             }
             Answer::CommitThenClose => {
                 self.0.books.lock().enter(request, decoded);
