@@ -346,7 +346,10 @@ impl Lane {
 
     /// Ends the lane: everything that is not settled.
     #[must_use]
-    pub fn into_pieces(self) -> Vec<Piece> {
+    pub fn into_pieces(mut self) -> Vec<Piece> {
+        // What came after the last turn may have pushed something out.
+        self.note_given_up(self.context.clock.mono(), None);
+        self.enter_settled();
         let shown = self.aside_shown as f64;
         self.context.metrics.set_aside.add(-shown);
         self.shard.into_pieces()

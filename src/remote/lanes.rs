@@ -130,7 +130,11 @@ impl Lanes {
                 lane.pending_samples() < most && lane.pending_histograms() < most_histograms
             }
             Kind::Threads(threads) => {
-                let load = &threads[self.shard_of(block)].load;
+                let ShardThread { load, thread, .. } = &threads[self.shard_of(block)];
+                if thread.is_finished() {
+                    // It never gives room back. Handing it something tells that it is gone.
+                    return true;
+                }
                 // One place stays free for a nudge.
                 load.mails.load(Ordering::Acquire) + 1 < limits::REMOTE_SHARD_BLOCKS as u64
                     && load.samples.load(Ordering::Acquire) < most

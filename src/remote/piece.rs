@@ -71,9 +71,20 @@ pub struct Piece {
     /// The receiver may have them already: an earlier run may have sent them, or a request with them
     /// had no clear answer. Only then is it believed when it says so.
     pub uncertain: bool,
+    /// Another piece of its block comes next to the shard: the block is not settled before.
+    pub more: bool,
 }
 
 impl Piece {
+    /// Marks the pieces of which another one of the same block follows.
+    pub fn link(pieces: &mut [Piece]) {
+        let mut next = None;
+        for piece in pieces.iter_mut().rev() {
+            piece.more = next == Some(piece.sequence());
+            next = Some(piece.sequence());
+        }
+    }
+
     /// The whole block. Its number of samples is counted here, once.
     #[must_use]
     pub fn whole(item: Item) -> Piece {
@@ -99,6 +110,7 @@ impl Piece {
             histogram_bytes,
             aside,
             uncertain: false,
+            more: false,
         }
     }
 

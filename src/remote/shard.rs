@@ -76,6 +76,8 @@ pub enum Outcome {
 struct Open {
     sequence: Sequence,
     slots_left: u32,
+    /// More of its slots are to come.
+    more: bool,
 }
 
 /// One shard.
@@ -149,12 +151,16 @@ impl Shard {
     /// Takes a piece. Pieces of one block follow one another.
     pub fn push(&mut self, piece: Piece) {
         let sequence = piece.sequence();
-        let slots = piece.slots.len() as u32;
+        let (slots, more) = (piece.slots.len() as u32, piece.more);
         match self.open.back_mut() {
-            Some(open) if open.sequence == sequence => open.slots_left += slots,
+            Some(open) if open.sequence == sequence => {
+                open.slots_left += slots;
+                open.more = more;
+            }
             _ => self.open.push_back(Open {
                 sequence,
                 slots_left: slots,
+                more,
             }),
         }
         if let Some(since) = piece.aside {
@@ -415,7 +421,7 @@ impl Shard {
             };
             let open = &mut self.open[at];
             open.slots_left = open.slots_left.saturating_sub(piece.slots.len() as u32);
-            if open.slots_left == 0 {
+            if open.slots_left == 0 && !open.more {
                 self.open.remove(at);
                 self.settled.push(sequence);
             }

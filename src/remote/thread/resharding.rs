@@ -73,7 +73,8 @@ impl Runner {
     }
 
     /// Hands pieces that a former shard left over to the present ones.
-    fn route(&mut self, pieces: Vec<Piece>) {
+    fn route(&mut self, mut pieces: Vec<Piece>) {
+        Piece::link(&mut pieces);
         for piece in pieces {
             self.state.broken |= !self.lanes.push(piece);
         }

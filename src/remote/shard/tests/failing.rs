@@ -246,6 +246,46 @@ fn what_is_set_aside_stays_aside_when_shards_change() {
 }
 
 #[test]
+fn a_block_that_comes_in_parts_is_settled_after_the_last() {
+    let mut whole = piece(at(0), block(1, &list(1, 4)));
+    whole.aside = Some(at(0));
+    let (first, second) = whole.cut(2);
+    let mut pieces = Vec::new();
+    // The oldest of all, though it comes last, makes room for itself.
+    for sequence in 101..=100 + limits::REMOTE_ASIDE_BATCHES as u64 {
+        let mut aside = piece(at(0), block(sequence, &list(2, 1)));
+        aside.aside = Some(at(5));
+        pieces.push(aside);
+    }
+    pieces.extend([first, second]);
+    Piece::link(&mut pieces);
+    let mut shard = shard();
+    let last = pieces.pop().expect("a piece");
+    for piece in pieces {
+        shard.push(piece);
+    }
+    assert_eq!(given_up(&mut shard)[&Refusal::SetAside], 2);
+    assert_eq!(settled(&mut shard), [0u64; 0]);
+    shard.push(last);
+    assert_eq!(given_up(&mut shard)[&Refusal::SetAside], 2);
+    assert_eq!(settled(&mut shard), [1]);
+}
+
+#[test]
+fn parts_of_a_block_may_come_between_turns() {
+    let (first, second) = piece(at(0), block(1, &list(1, 4))).cut(2);
+    let mut pieces = [first, second];
+    Piece::link(&mut pieces);
+    let mut shard = shard();
+    for (piece, expected) in pieces.into_iter().zip([vec![], vec![1]]) {
+        shard.push(piece);
+        assert_eq!(shard.step(at(1), true), Step::Send);
+        shard.answered(at(1), &Verdict::Accepted, 0.0);
+        assert_eq!(settled(&mut shard), expected);
+    }
+}
+
+#[test]
 fn what_goes_once_more_before_it_is_judged_is_not_changed_for_what_is_set_aside() {
     let mut shard = shard();
     push(&mut shard, at(0), 1, 0, 40);
