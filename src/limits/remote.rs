@@ -108,7 +108,7 @@ pub const REMOTE_SOURCE_RETRY: Duration = Duration::from_secs(1);
 pub const REMOTE_PULL_BLOCKS: usize = 256;
 
 /// While stopping: time without an acknowledgement after which flushing ends. What is left stays
-/// in the log and its position says so.
+/// in the log and its position says so. A reload waits as long for a flush that it has cut short.
 pub const REMOTE_STOP_PATIENCE: Duration = Duration::from_millis(900);
 
 /// While stopping: time that an endpoint's thread gets to end after its requests were cut. One

@@ -70,7 +70,8 @@ pub struct EndpointHandle {
     transports: Vec<Weak<dyn Transport>>,
 }
 
-/// Ends an endpoint at once that somebody else is stopping.
+/// Ends an endpoint at once that somebody else is stopping. Keeps its thread from noticing that the
+/// handle is dropped: whoever has one cuts.
 #[derive(Debug)]
 pub struct Cutter {
     orders: Sender<Order>,

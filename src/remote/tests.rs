@@ -404,3 +404,30 @@ fn metrics_say_what_happened_and_leave_with_the_endpoint() {
         || name.ends_with("_in_seconds")
         || name.ends_with("_releases_total")));
 }
+
+#[test]
+fn a_url_that_is_changed_and_changed_back_keeps_its_metrics() {
+    let mut rig = Rig::start(vec![Reply::Slow(Duration::from_millis(300))], |_| {});
+    rig.write(1, 1, 10);
+    let is_sent = || rig.handle.status().pending_samples > 0;
+    let end = std::time::Instant::now() + PATIENCE;
+    while !is_sent() && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
+    let here = rig.receiver.url();
+    for url in ["http://127.0.0.1:9/other", here.as_str()] {
+        let external = Labels::from_pairs([("site", "s")]);
+        rig.handle
+            .reconfigure(&config(url), external)
+            .expect("changed");
+    }
+    rig.write(2, 1, 10);
+    rig.receiver.wait_for(30, PATIENCE);
+    let families = rig.registry.snapshot();
+    let name = "narthex_remote_requests_total";
+    let own = families.iter().find(|(own, _)| *own == name);
+    let urls: Vec<_> = own.iter().flat_map(|(_, own)| own.metrics.keys()).collect();
+    let shown = urls.iter().map(|labels| labels[1].1.as_str());
+    assert_eq!(shown.collect::<Vec<_>>(), [here.as_str()]);
+    rig.finish();
+}
