@@ -43,7 +43,8 @@ runner_of() {
 }
 
 # rust_flags SOURCE: flags that make builds of one source equal wherever they are made, and small.
-# Frame pointers shorten the tables for unwinding by more than they add to the code.
+# Frame pointers shorten the tables for unwinding by more than they add to the code. Functions that ask to
+# be inlined are up to a size of 260 instead of 325: 59 kB for 1 to 3% of a block's coding.
 rust_flags() {
     home=${CARGO_HOME:-$HOME/.cargo}
     echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=$home=/cargo"
@@ -52,6 +53,7 @@ rust_flags() {
     for crates in "$home"/registry/src/*; do
         echo "--remap-path-prefix=$crates=/crates"
     done
+    echo '-C llvm-args=-inlinehint-threshold=260'
     echo '-C force-frame-pointers=yes -C link-arg=-Wl,--build-id=none'
 }
 
