@@ -113,7 +113,8 @@ pub const SD_FILE_SETTLE: Duration = Duration::from_millis(50);
 /// its writer is only slow; some writers never close.
 pub const SD_FILE_WRITER: Duration = Duration::from_secs(5);
 
-/// A missing file keeps its targets this long: some writers delete before they write anew.
+/// A missing file, or one that was emptied, keeps its targets this long: some writers delete before
+/// they write anew, most empty the file.
 pub const SD_FILE_GONE: Duration = Duration::from_secs(1);
 
 /// Events between inotify and a file provider. When full they are dropped and everything is looked

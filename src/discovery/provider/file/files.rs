@@ -2,8 +2,8 @@
 //!
 //! A new file is read at once. A change of a known one is believed when the file has looked the
 //! same for `limits::SD_FILE_SETTLE` and no writer has it open, as far as inotify tells; because
-//! half a YAML list is a valid shorter list, and must not cost targets. A file that is missing is
-//! given `limits::SD_FILE_GONE` to come back. What cannot be read or understood keeps its last
+//! half a YAML list is a valid shorter list, and must not cost targets. A file that is missing or
+//! empty is given `limits::SD_FILE_GONE` to come back. What cannot be read or understood keeps its last
 //! groups. A file is read again only if its stamp changed; the change time in the stamp cannot be
 //! set, and waiting to settle outlives its granularity. The disk is handed in.
 
@@ -214,7 +214,12 @@ impl<D: Disk> Files<D> {
                 _ => now,
             };
             known.candidate = Some((stamp, since));
-            let mut believed = since + limits::SD_FILE_SETTLE;
+            // A file is emptied before it is written anew, and its writer may be held up there.
+            let settles = match stamp.size {
+                0 => limits::SD_FILE_GONE,
+                _ => limits::SD_FILE_SETTLE,
+            };
+            let mut believed = since + settles;
             if let Some(last) = self.writers.get(plain(Path::new(path))) {
                 believed = believed.max(*last + limits::SD_FILE_WRITER);
             }

@@ -32,9 +32,10 @@ impl Disk for FakeDisk {
 
     fn stamp(&self, path: &str) -> io::Result<Stamp> {
         let files = self.0.borrow();
-        let (version, _) = files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let (version, text) = files.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(Stamp {
-            size: *version,
+            inode: *version,
+            size: text.len() as u64,
             ..Stamp::default()
         })
     }
@@ -101,6 +102,18 @@ fn a_change_is_believed_when_it_has_settled() {
     assert_eq!(addresses(&files), ["a", "b"]);
     assert!(files.turn(settled(at(140)), false).changed);
     assert_eq!(addresses(&files), ["c"]);
+}
+
+#[test]
+fn a_file_that_was_emptied_has_a_second_to_be_written() {
+    let (disk, mut files) = running(TWO);
+    disk.write("d/x.yml", "");
+    let turn = files.turn(at(100), false);
+    assert_eq!(turn.look_again, at(100) + limits::SD_FILE_GONE);
+    assert!(!files.turn(at(900), false).changed);
+    assert_eq!(addresses(&files), ["a", "b"]);
+    assert!(files.turn(at(1100), false).changed);
+    assert!(addresses(&files).is_empty());
 }
 
 #[test]
