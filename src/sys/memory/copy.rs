@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_first_byte_that_differs_decides() {
-        for length in 0..140 {
+        for length in 0..220 {
             let one = pattern(length);
             compares(&one, &one.clone());
             for at in 0..length {

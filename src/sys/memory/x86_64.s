@@ -164,6 +164,36 @@ narthex_compare:
     xor eax, eax
     sub rdx, 16
     jz 52f
+    cmp rdx, 64
+    jb 51f
+    // As long as more than 64 are left: so many at once, and sixteen by sixteen where they differ.
+    sub rdx, 48
+50:
+    movdqu xmm0, [rdi + rax]
+    movdqu xmm1, [rsi + rax]
+    movdqu xmm2, [rdi + rax + 16]
+    movdqu xmm3, [rsi + rax + 16]
+    movdqu xmm4, [rdi + rax + 32]
+    movdqu xmm5, [rsi + rax + 32]
+    movdqu xmm6, [rdi + rax + 48]
+    movdqu xmm7, [rsi + rax + 48]
+    pcmpeqb xmm0, xmm1
+    pcmpeqb xmm2, xmm3
+    pcmpeqb xmm4, xmm5
+    pcmpeqb xmm6, xmm7
+    pand xmm0, xmm2
+    pand xmm4, xmm6
+    pand xmm0, xmm4
+    pmovmskb ecx, xmm0
+    xor ecx, 0xffff
+    jnz 54f
+    add rax, 64
+    cmp rax, rdx
+    jb 50b
+54:
+    add rdx, 48
+    cmp rax, rdx
+    jae 52f
 51:
     movdqu xmm0, [rdi + rax]
     movdqu xmm1, [rsi + rax]
