@@ -22,7 +22,9 @@ fetch_kernel() {
     esac
     make_root
     in_root dpkg --add-architecture "$1"
-    connect_root
+    # Any kernel of the release will do; lists of security updates for other machines are at times being
+    # changed while they are fetched.
+    connect_root bookworm
     # shellcheck disable=SC2016
     in_root sh -ec 'mkdir /fetched; chown _apt /fetched; cd /fetched
         apt-get download -qq "busybox-static:$2" "$(apt-cache depends "$1:$2" | sed -n "s/.*Depends: //p")"' \

@@ -50,13 +50,16 @@ in_root() {
         PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
-# Packages as Debian's installer leaves them configured, and the network of this machine.
+# connect_root [SUITE...]: packages as Debian's installer leaves them configured, or of these suites alone,
+# and the network of this machine.
 connect_root() {
-    cat >"$SCRATCH/root/etc/apt/sources.list" <<LIST
-deb ${MIRROR:-http://deb.debian.org/debian} bookworm main
-deb ${MIRROR:-http://deb.debian.org/debian} bookworm-updates main
-deb ${MIRROR_SECURITY:-http://deb.debian.org/debian-security} bookworm-security main
-LIST
+    [ $# -gt 0 ] || set -- bookworm bookworm-updates bookworm-security
+    for suite in "$@"; do
+        case $suite in
+        *-security) echo "deb ${MIRROR_SECURITY:-http://deb.debian.org/debian-security} $suite main" ;;
+        *) echo "deb ${MIRROR:-http://deb.debian.org/debian} $suite main" ;;
+        esac
+    done >"$SCRATCH/root/etc/apt/sources.list"
     cp /etc/resolv.conf "$SCRATCH/root/etc/resolv.conf"
     echo '127.0.0.1 localhost' >"$SCRATCH/root/etc/hosts"
     # Where a proxy opens TLS, its certificate is one of these.
