@@ -90,7 +90,8 @@ impl Fetcher {
         None
     }
 
-    /// The response is complete: keep the connection if it leads to the target itself, follow a redirect or hand the result over.
+    /// The response is complete: keep the connection if it leads to the target itself, follow a
+    /// redirect or hand the result over.
     pub(super) fn finish(
         &mut self,
         now: Mono,
