@@ -1,5 +1,7 @@
 //! Limits of scraping: pages, rows, targets, workers.
 
+use std::time::Duration;
+
 /// Rows of a key chunk before a cut by content is considered: a chunk costs about 400
 /// bytes beside its texts, with what the log keeps of it.
 pub const CHUNK_ROWS_MIN: usize = 16;
@@ -51,6 +53,10 @@ pub const PARSE_ERROR_EXCERPT_BYTES: usize = 256;
 /// Decoded bytes of a page when the configuration gives no `body_size_limit`: the largest known
 /// exporters stay below a third of it.
 pub const SCRAPE_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// When a scrape is due, those that are due so soon after it are ordered with it, for the workers to
+/// begin in time: the scheduler wakes ten times a second at most.
+pub const SCRAPE_AHEAD: Duration = Duration::from_millis(100);
 
 /// Orders a worker's mailbox holds: a thousand targets may be due in one turn.
 pub const WORKER_MAILBOX: usize = 1024;

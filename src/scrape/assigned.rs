@@ -168,8 +168,8 @@ impl Assigned {
 
     /// Begins a scrape that was due at `scheduled`. Returns what to fetch and until when, or why
     /// it cannot be fetched. A start that is late by no more than `tolerance`, nor by more than a
-    /// hundredth of the interval, gets the scheduled time (Prometheus's alignment): equal
-    /// distances compress well.
+    /// hundredth of the interval, gets the scheduled time (Prometheus's alignment), and so does one
+    /// that is early by the step of a poll: equal distances compress well.
     pub(super) fn begin(
         &mut self,
         scheduled: Mono,
@@ -183,7 +183,7 @@ impl Assigned {
         }
         let tolerance = tolerance.min(self.target.interval / 100);
         let aligned = now.since(scheduled) <= tolerance && !tolerance.is_zero();
-        let stamp = if aligned { scheduled.min(now) } else { now };
+        let stamp = if aligned { scheduled } else { now };
         let at = ScrapeTime {
             epoch: epoch.id,
             offset_ms: epoch.offset_ms(stamp),

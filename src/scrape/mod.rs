@@ -30,6 +30,7 @@ pub mod target_loop;
 #[cfg(test)]
 mod testing;
 pub mod thread;
+mod upcoming;
 mod waiting;
 pub mod wheel;
 mod worker;

@@ -7,12 +7,15 @@
 //! A target that comes takes over from the one of its job that left last with the same public
 //! labels; what targets with those labels show that go on gets no markers.
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+pub use self::order::{Order, Start};
 use super::pool::{Pool, Sync};
 use super::status::{LastScrape, PoolEntry, PoolTable, TargetEntry};
 use super::target::{self, Target, TargetError};
@@ -25,51 +28,6 @@ use crate::model::target_group::TargetSets;
 use crate::model::time::Mono;
 use crate::model::timeline::EpochClock;
 use crate::sys::published::Shared;
-
-/// What a worker is to do.
-#[derive(Debug)]
-pub enum Order {
-    /// Take a target on.
-    Start(Box<Start>),
-    /// The target's job has changed.
-    Configure {
-        /// The target.
-        id: u64,
-        /// Its job.
-        config: Arc<ScrapeConfig>,
-    },
-    /// Scrape it now.
-    Scrape {
-        /// The target.
-        id: u64,
-        /// When it was due.
-        scheduled: Mono,
-        /// Report it as down for this reason, without fetching.
-        refused: Option<Arc<str>>,
-    },
-    /// Give it up.
-    Finish {
-        /// The target.
-        id: u64,
-        /// Time of the staleness markers; none when too many targets may show its series.
-        markers: Option<Mono>,
-        /// Active targets with the same public labels: what they show lives on.
-        twins: Vec<u64>,
-    },
-}
-
-/// A target for a worker.
-#[derive(Debug)]
-pub struct Start {
-    /// The target.
-    pub target: Arc<Target>,
-    /// Its job.
-    pub config: Arc<ScrapeConfig>,
-    /// A target of the same job with the same public labels that this one takes over from.
-    pub inherit: Option<u64>,
-    /// Where the worker leaves the outcome of each scrape.
-    pub last: Shared<LastScrape>,
-}
 
 /// What the shell reports of one job's sync.
 #[derive(Debug)]
@@ -107,6 +65,14 @@ struct Scheduled {
     last: Shared<LastScrape>,
 }
 
+impl Scheduled {
+    /// When a target that left is given up.
+    fn end(&self) -> Mono {
+        let interval = self.target.interval;
+        self.next + interval + interval / 10
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     name: Arc<str>,
@@ -133,6 +99,8 @@ pub struct Schedule {
     labels: HashMap<u64, Twins, FixedState>,
     wheel: Wheel<u64>,
     due: Vec<u64>,
+    /// Targets whose end the wheel gave before its time, and when it comes.
+    ending: Vec<(u64, Mono)>,
     orders: Vec<(usize, Order)>,
 }
 
@@ -148,6 +116,7 @@ impl Schedule {
             labels: HashMap::with_hasher(FixedState::default()),
             wheel: Wheel::new(now),
             due: Vec::new(),
+            ending: Vec::new(),
             orders: Vec::new(),
         }
     }
@@ -287,7 +256,8 @@ impl Schedule {
             self.wheel.cancel(known.timer);
             release(&mut self.labels, known);
             known.retired = false;
-            known.next = first_tick(now, epoch, target, self.seed);
+            // Its next slot may have been ordered ahead.
+            known.next = first_tick(now, epoch, target, self.seed).max(known.next);
             known.timer = self.wheel.insert(id, known.next);
             let twins = self.labels.entry(target.identity.labels.hash64());
             twins.or_default().active.push(id);
@@ -352,18 +322,37 @@ impl Schedule {
         let twins = self.labels.entry(entry.target.identity.labels.hash64());
         twins.or_default().retired.push(id);
         self.wheel.cancel(entry.timer);
-        let interval = entry.target.interval;
-        entry.timer = self.wheel.insert(id, entry.next + interval + interval / 10);
+        entry.timer = self.wheel.insert(id, entry.end());
     }
 
-    /// Moves on to `now`: orders the scrapes that are due and ends targets that stayed away.
+    /// Moves on to `now`: orders the scrapes that are due and ends targets that stayed away. When
+    /// there are some, scrapes that are due soon are ordered with them.
     pub fn advance(&mut self, now: Mono) {
+        if !self.advance_to(now, now) {
+            return;
+        }
+        let horizon = now + limits::SCRAPE_AHEAD;
+        // One deadline after the other: a short interval has several of them.
+        while let Some(next) = self.wheel.next_deadline().filter(|next| *next <= horizon) {
+            self.advance_to(now, next);
+        }
+        for (id, end) in std::mem::take(&mut self.ending) {
+            if let Some(entry) = self.targets.get_mut(&id) {
+                entry.timer = self.wheel.insert(id, end);
+            }
+        }
+    }
+
+    /// Ticks what the wheel has up to `reach`. False if that is nothing.
+    fn advance_to(&mut self, now: Mono, reach: Mono) -> bool {
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.advance(now, &mut due);
+        self.wheel.advance(reach, &mut due);
+        let any = !due.is_empty();
         for id in due.drain(..) {
             self.tick(now, id);
         }
         self.due = due;
+        any
     }
 
     fn tick(&mut self, now: Mono, id: u64) {
@@ -371,6 +360,10 @@ impl Schedule {
             return;
         };
         let (worker, scheduled) = (entry.worker, entry.next);
+        if entry.retired && now < entry.end() {
+            self.ending.push((id, entry.end()));
+            return;
+        }
         if entry.retired {
             release(&mut self.labels, entry);
             let order = finish(&self.labels, entry, scheduled);

@@ -4,7 +4,8 @@
 //! `scrape-n` owns its poll, the fetcher and the targets pinned to it. Inbox: orders of the
 //! scheduler ([`limits::WORKER_MAILBOX`]; the scheduler waits, or counts a missed scrape). Outbox:
 //! blocks to the sink, which may make it wait: back-pressure. Waits on: the poll. Deadlines: the
-//! fetcher's. Stops when: the mailbox is closed; exchanges under way are cut.
+//! fetcher's, and the next scrape that was ordered ahead. Stops when: the mailbox is closed;
+//! exchanges under way are cut.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ use super::assigned::{Assigned, Buffers};
 use super::metrics::ScrapeMetrics;
 use super::schedule::{Order, Start};
 use super::target_loop::Shared;
+use super::upcoming::{Ordered, Upcoming};
 use super::waiting::Waiting;
 use crate::config::scrape::ScrapeConfig;
 use crate::limits;
@@ -67,6 +69,8 @@ struct Worker {
     fetcher: Fetcher,
     buffers: Buffers,
     targets: HashMap<u64, Assigned, FixedState>,
+    /// Scrapes that are not due yet.
+    upcoming: Upcoming,
     /// Scrapes that are due and wait because memory runs short.
     waiting: Waiting,
     clients: HashMap<Arc<str>, Client, FixedState>,
@@ -108,6 +112,7 @@ impl Worker {
             fetcher,
             buffers: Buffers::default(),
             targets: HashMap::with_hasher(FixedState::default()),
+            upcoming: Upcoming::default(),
             waiting: Waiting::default(),
             clients: HashMap::with_hasher(FixedState::default()),
         }
@@ -116,7 +121,7 @@ impl Worker {
     fn run(mut self, mut poll: Poll) {
         let mut events = Events::with_capacity(limits::WORKER_EVENTS);
         loop {
-            let wait = self.fetcher.wait(self.env.clock.mono());
+            let wait = self.wait();
             self.beat.rest();
             let polled = poll.poll(&mut events, wait);
             self.beat.work();
@@ -135,6 +140,7 @@ impl Worker {
             if !self.take_orders() {
                 return;
             }
+            self.begin_due();
             self.fetcher.turn(self.env.clock.mono());
             while let Some((id, result)) = self.fetcher.completed() {
                 self.complete(id, result);
@@ -163,8 +169,27 @@ impl Worker {
                 id,
                 scheduled,
                 refused,
-            } => self.scrape(id, scheduled, refused.as_deref()),
+            } => self.upcoming.insert(Ordered {
+                id,
+                scheduled,
+                refused,
+            }),
             Order::Finish { id, markers, twins } => self.finish(id, markers, &twins),
+        }
+    }
+
+    /// How long the poll may wait; none for as long as nothing happens.
+    fn wait(&self) -> Option<Duration> {
+        let now = self.env.clock.mono();
+        let due = self.upcoming.wait(now);
+        self.fetcher.wait(now).into_iter().chain(due).min()
+    }
+
+    /// Begins the scrapes whose time has come.
+    fn begin_due(&mut self) {
+        while let Some(due) = self.upcoming.pop(self.env.clock.mono()) {
+            self.beat.work();
+            self.scrape(due.id, due.scheduled, due.refused.as_deref());
         }
     }
 

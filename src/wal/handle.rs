@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::core::LogStatus;
 use super::error::OpenError;
+use super::gather::Gather;
 use super::log::Log;
 use super::losses::LossBook;
 use super::open::{self, Options, Past};
@@ -34,7 +35,7 @@ use crate::telemetry::registry::Registry;
 #[derive(Debug)]
 pub struct Wal {
     /// None once no more appenders are given out. Locked only for that.
-    blocks: Mutex<Option<Sender<Blocks>>>,
+    appender: Mutex<Option<Appender>>,
     epochs: Sender<Epoch>,
     log: Arc<Log>,
     queues: Arc<Queues>,
@@ -49,17 +50,31 @@ pub struct Wal {
 /// Puts blocks into the log. Clones are equal; when the last one is gone and
 /// [`Wal::finish_appending`] was called, the log writes its last frame.
 #[derive(Clone, Debug)]
-pub struct Appender(Sender<Blocks>);
+pub struct Appender {
+    blocks: Sender<Blocks>,
+    /// The log may be gathering, and is not to.
+    hurry: Sender<()>,
+}
 
 impl Appender {
     /// Hands over a block; waits while the log is busy. False if the log's thread is gone.
     pub fn send(&self, block: ScrapeBlock) -> bool {
-        self.0.send(Blocks::One(block)).is_ok()
+        self.hand_over(Blocks::One(block))
     }
 
     /// Hands over several blocks at once, in order; as [`Appender::send`].
     pub fn send_many(&self, blocks: Vec<ScrapeBlock>) -> bool {
-        self.0.send(Blocks::Many(blocks)).is_ok()
+        self.hand_over(Blocks::Many(blocks))
+    }
+
+    fn hand_over(&self, blocks: Blocks) -> bool {
+        let sent = self.blocks.send(blocks).is_ok();
+        // After it, so that the message which rings is there when it is answered.
+        if self.blocks.len() >= limits::LOG_GATHER_BLOCKS {
+            // Full: it knows already.
+            let _known = self.hurry.try_send(());
+        }
+        sent
     }
 }
 
@@ -145,12 +160,15 @@ pub fn open(
     let (blocks_tx, blocks) = bounded(limits::LOG_INBOX);
     // Full: the sender waits; epochs are rare.
     let (epochs_tx, epochs) = bounded(limits::LOG_COMMANDS);
+    let (hurry_tx, hurry) = bounded(1);
     let status = Published::new(opened.core.status());
     let (beat, pulse) = pulse("wal");
     let shell = Shell {
         beat,
         core: opened.core,
         blocks,
+        hurry: Some(hurry),
+        gather: Gather::default(),
         epochs,
         clock: Arc::clone(&opened.log.clock),
         status: status.clone(),
@@ -159,7 +177,10 @@ pub fn open(
     };
     let thread = spawn("wal", move || shell.run()).map_err(OpenError::Thread)?;
     Ok(Wal {
-        blocks: Mutex::new(Some(blocks_tx)),
+        appender: Mutex::new(Some(Appender {
+            blocks: blocks_tx,
+            hurry: hurry_tx,
+        })),
         epochs: epochs_tx,
         log: opened.log,
         queues: opened.queues,
@@ -176,13 +197,13 @@ impl Wal {
     /// A way to put blocks in; none after [`Wal::finish_appending`].
     #[must_use]
     pub fn appender(&self) -> Option<Appender> {
-        self.blocks.lock().clone().map(Appender)
+        self.appender.lock().clone()
     }
 
     /// Gives out no more appenders: when the last one is dropped the log writes and syncs its
     /// last frame. Queues go on reading and settling.
     pub fn finish_appending(&self) {
-        self.blocks.lock().take();
+        self.appender.lock().take();
     }
 
     /// A seat for the queue of that name, at start or at any time later, from any thread. The
@@ -260,7 +281,7 @@ impl Wal {
     #[must_use]
     pub fn join(self) -> bool {
         drop(self.epochs);
-        drop(self.blocks);
+        drop(self.appender);
         self.thread.join().is_ok()
     }
 }

@@ -23,6 +23,7 @@ pub mod due;
 pub mod error;
 pub mod format;
 pub mod frames;
+mod gather;
 pub mod handle;
 pub mod inspect;
 pub mod log;

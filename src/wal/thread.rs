@@ -5,8 +5,9 @@
 //! - Inbox: blocks (`limits::LOG_INBOX`; full: the sender blocks, which slows scraping down) and
 //!   commands (`limits::LOG_COMMANDS`; full: the sender blocks).
 //! - Outbox: a wake-up per queue (capacity 1, coalescing); timeline and status, published.
-//! - Waits on: the inbox and the core's deadline.
-//! - Deadlines: age of the frame, sync interval, retry after a failure.
+//! - Waits on: the inbox, or while it gathers blocks (`gather`) on a sender in a hurry; the core's
+//!   deadline.
+//! - Deadlines: end of gathering, age of the frame, sync interval, retry after a failure.
 //! - Stops when: the command channel is disconnected; blocks end before.
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, TryRecvError, never, select};
 
 use super::core::{Core, LogStatus, Notice};
+use super::gather::Gather;
 use crate::limits;
 use crate::model::block::ScrapeBlock;
 use crate::model::loss::LossReason;
@@ -41,6 +43,9 @@ pub(super) struct Shell {
     pub(super) beat: Beat,
     pub(super) core: Core,
     pub(super) blocks: Receiver<Blocks>,
+    /// Has a message when the inbox fills up; none when no more blocks come.
+    pub(super) hurry: Option<Receiver<()>>,
+    pub(super) gather: Gather,
     pub(super) epochs: Receiver<Epoch>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: Published<LogStatus>,
@@ -52,6 +57,8 @@ pub(super) struct Shell {
 enum Event {
     Blocks(Blocks),
     NoMoreBlocks,
+    Hurry,
+    NoMoreHurry,
     Epoch(Epoch),
     Stop,
     Deadline,
@@ -72,6 +79,8 @@ impl Shell {
                     let notices = self.core.finish(now);
                     self.report(notices);
                 }
+                Event::Hurry => self.gather.end(),
+                Event::NoMoreHurry => self.hurry = None,
                 Event::Epoch(epoch) => self.core.put_epoch(now, epoch),
                 Event::Stop => break,
                 Event::Deadline => {}
@@ -90,7 +99,20 @@ impl Shell {
     }
 
     fn wait(&self) -> Event {
-        let left = self.core.next_deadline().since(self.clock.mono());
+        let now = self.clock.mono();
+        let deadline = self.core.next_deadline();
+        let gathering = self.gather.until(now).zip(self.hurry.as_ref());
+        let Some((until, hurry)) = gathering else {
+            return self.wait_for_blocks(deadline.since(now));
+        };
+        select! {
+            recv(self.epochs) -> epoch => epoch.map_or(Event::Stop, Event::Epoch),
+            recv(hurry) -> hurry => hurry.map_or(Event::NoMoreHurry, |()| Event::Hurry),
+            default(until.min(deadline).since(now)) => Event::Deadline,
+        }
+    }
+
+    fn wait_for_blocks(&self, left: Duration) -> Event {
         select! {
             recv(self.epochs) -> epoch => epoch.map_or(Event::Stop, Event::Epoch),
             recv(self.blocks) -> blocks => blocks.map_or(Event::NoMoreBlocks, Event::Blocks),
@@ -100,21 +122,27 @@ impl Shell {
 
     /// Takes blocks and what else waits, then wakes the queues once.
     fn take(&mut self, now: Mono, first: Blocks) {
+        // What stood in the inbox while it gathered is as old as that.
+        let came = self.gather.came(now);
         // An epoch was sent before its first block, so it is here by now.
         while let Ok(epoch) = self.epochs.try_recv() {
-            self.core.put_epoch(now, epoch);
+            self.core.put_epoch(came, epoch);
         }
-        self.append(now, first);
-        for _ in 0..limits::LOG_INBOX {
+        self.append(came, first);
+        let mut taken = 1;
+        while taken <= limits::LOG_INBOX {
             // An epoch may have come before the next block: back to waiting for both.
             if !self.epochs.is_empty() {
-                break;
+                self.gather.end();
+                return self.core.wake();
             }
             match self.blocks.try_recv() {
-                Ok(blocks) => self.append(now, blocks),
+                Ok(blocks) => self.append(came, blocks),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
+            taken += 1;
         }
+        self.gather.emptied(now, taken);
         self.core.wake();
     }
 

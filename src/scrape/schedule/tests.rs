@@ -16,6 +16,8 @@ const EPOCH: EpochClock = EpochClock {
 struct Harness {
     schedule: Schedule,
     now: Mono,
+    /// How often the core was called.
+    wakes: usize,
 }
 
 impl Harness {
@@ -24,6 +26,7 @@ impl Harness {
         let mut harness = Harness {
             schedule: Schedule::new(now, 7, 2),
             now,
+            wakes: 0,
         };
         harness.configure(configs);
         harness
@@ -62,17 +65,24 @@ impl Harness {
         self.schedule.take_orders().into_iter().map(text).collect()
     }
 
-    /// Lets time pass, calling the core at its deadlines; returns when scrapes were ordered.
+    /// Lets time pass, calling the core at its deadlines; returns for when scrapes were ordered.
     fn run(&mut self, time: Duration) -> Vec<Mono> {
-        let end = self.now + time;
+        let ordered = self.run_to(self.now + time).into_iter();
+        ordered.map(|(_, scheduled)| scheduled).collect()
+    }
+
+    /// The same, with the targets.
+    fn run_to(&mut self, end: Mono) -> Vec<(u64, Mono)> {
         let mut scrapes = Vec::new();
         while let Some(next) = self.schedule.next_deadline().filter(|next| *next <= end) {
             self.now = self.now.max(next);
             self.schedule.advance(self.now);
+            self.wakes += 1;
             for (_, order) in self.schedule.take_orders() {
-                if let Order::Scrape { scheduled, .. } = order {
-                    assert_eq!(scheduled, self.now);
-                    scrapes.push(self.now);
+                if let Order::Scrape { id, scheduled, .. } = order {
+                    assert!(self.now <= scheduled, "it is late");
+                    assert!(scheduled <= self.now + limits::SCRAPE_AHEAD);
+                    scrapes.push((id, scheduled));
                 }
             }
         }
@@ -264,4 +274,103 @@ fn ten_thousand_relabelled_targets_go_on_one_by_one() {
         assert!(heirs.all(|heir| heir == (tmp == "2")));
         assert_eq!(harness.schedule.target_count(), 10_000);
     }
+}
+
+fn every(interval: Duration) -> ScrapeConfig {
+    let mut config = job("j");
+    (config.scrape_interval, config.scrape_timeout) = (interval, interval);
+    config
+}
+
+/// A hundred names of targets.
+fn hundred() -> Vec<String> {
+    (0..100).map(|number| format!("a{number}")).collect()
+}
+
+#[test]
+fn scrapes_that_are_due_soon_are_ordered_together_each_for_its_own_time() {
+    let mut harness = Harness::new(&[every(Duration::from_secs(1))]);
+    let names = hundred();
+    harness.apply(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    harness.orders();
+    let begin = harness.now;
+    let seconds = 60;
+    let mut ordered = harness.run_to(begin + Duration::from_secs(seconds));
+    assert!(harness.wakes as u64 <= seconds * 10, "{}", harness.wakes);
+    ordered.sort_unstable();
+    for own in ordered.chunk_by(|one, two| one.0 == two.0) {
+        let whole = own.len() as u64;
+        assert!((seconds..=seconds + 1).contains(&whole), "{whole}");
+        for pair in own.windows(2) {
+            assert_eq!(pair[1].1.since(pair[0].1), Duration::from_secs(1));
+        }
+    }
+    let mut ids: Vec<u64> = ordered.iter().map(|(id, _)| *id).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), names.len());
+}
+
+#[test]
+fn an_interval_of_milliseconds_loses_no_scrape_and_doubles_none() {
+    let mut harness = Harness::new(&[every(Duration::from_millis(7))]);
+    harness.apply(&["a"]);
+    harness.orders();
+    let scrapes = harness.run(Duration::from_secs(7));
+    assert!((1000..=1000 + 100 / 7 + 1).contains(&scrapes.len()));
+    let step = Duration::from_millis(7);
+    assert!(
+        scrapes
+            .windows(2)
+            .all(|pair| pair[1].since(pair[0]) == step)
+    );
+}
+
+#[test]
+fn whoever_leaves_and_is_back_after_being_ordered_is_not_ordered_for_the_same_time_again() {
+    let mut harness = Harness::new(&[job("j")]);
+    let names = hundred();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    harness.apply(&names);
+    harness.orders();
+    let mut ordered = Vec::new();
+    for _ in 0..1000 {
+        let next = harness.schedule.next_deadline().expect("targets");
+        ordered.extend(harness.run_to(next));
+        harness.now = next + Duration::from_millis(1);
+        harness.apply(&[]);
+        harness.apply(&names);
+        assert!(harness.orders().is_empty(), "nothing starts or ends");
+    }
+    let count = ordered.len();
+    assert!(count > 1000, "several at once");
+    ordered.sort_unstable();
+    ordered.dedup();
+    assert_eq!(ordered.len(), count);
+}
+
+#[test]
+fn nobody_is_given_up_ahead_of_time() {
+    let mut harness = Harness::new(&[job("j")]);
+    let names = hundred();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    harness.apply(&names);
+    harness.orders();
+    harness.run(Duration::from_secs(15));
+    harness.apply(&names[50..]);
+    harness.orders();
+    let (mut ended, begin) = (0, harness.now);
+    while harness.now < begin + Duration::from_secs(40) {
+        harness.now = harness.schedule.next_deadline().expect("targets");
+        harness.schedule.advance(harness.now);
+        for (_, order) in harness.schedule.take_orders() {
+            if let Order::Finish { markers, .. } = order {
+                let missed = markers.expect("few twins");
+                let late = harness.now.since(missed + Duration::from_millis(16_500));
+                assert!(missed + Duration::from_millis(16_500) <= harness.now);
+                assert!(late <= limits::SCRAPE_AHEAD, "{late:?}");
+                ended += 1;
+            }
+        }
+    }
+    assert_eq!(ended, 50);
 }

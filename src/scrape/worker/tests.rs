@@ -199,6 +199,7 @@ impl Idle {
             scheduled: self.clock.mono(),
             refused: refused.map(Arc::from),
         });
+        self.worker.begin_due();
     }
 
     fn outcome(&self) -> (Health, String) {
@@ -240,6 +241,31 @@ fn a_certificate_that_comes_later_heals_its_job() {
 }
 
 mod twins;
+
+#[test]
+fn a_scrape_that_is_ordered_ahead_begins_in_time() {
+    let mut idle = Idle::new(MemoryBudget::unlimited());
+    let id = idle.start(&Arc::new(job("j")), "127.0.0.1:1");
+    let scheduled = idle.clock.mono() + limits::SCRAPE_AHEAD;
+    for _ in 0..2 {
+        idle.worker.obey(Order::Scrape {
+            id,
+            scheduled,
+            refused: None,
+        });
+    }
+    idle.worker.begin_due();
+    let begun = |idle: &Idle| idle.worker.targets[&id].is_running();
+    assert!(!begun(&idle), "it is too early");
+    assert_eq!(idle.worker.wait(), Some(limits::SCRAPE_AHEAD));
+    idle.clock
+        .advance_ms(limits::SCRAPE_AHEAD.as_millis() as u64);
+    assert_eq!(idle.worker.wait(), Some(Duration::ZERO));
+    idle.worker.begin_due();
+    assert!(begun(&idle));
+    let missed = idle.worker.env.metrics.missed.get();
+    assert_eq!(missed, 0.0, "twice the same is one scrape");
+}
 
 #[test]
 fn the_target_limit_holds_while_memory_runs_short() {

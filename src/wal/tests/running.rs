@@ -2,11 +2,17 @@
 
 use super::super::{Options, Wal, open};
 use super::*;
+use crate::limits;
 use crate::model::block::ScrapeBlock;
-use crate::sys::clock::SystemClock;
+use crate::model::position::AckRanges;
+use crate::sys::clock::{Clock, ManualClock, SystemClock};
 use crate::sys::fs::RealFs;
 
 fn running(dir: &Path, registry: &Registry) -> Wal {
+    running_at(dir, registry, Arc::new(SystemClock))
+}
+
+fn running_at(dir: &Path, registry: &Registry, clock: Arc<dyn Clock>) -> Wal {
     let options = Options {
         budget_bytes: 1 << 30,
         age_max: None,
@@ -15,7 +21,7 @@ fn running(dir: &Path, registry: &Registry) -> Wal {
         stage_dir: None,
     };
     let storage = Arc::new(RealFs);
-    open(dir, options, storage, Arc::new(SystemClock), registry).expect("opens")
+    open(dir, options, storage, clock, registry).expect("opens")
 }
 
 fn epoch(id: u32, frozen: bool) -> Epoch {
@@ -142,5 +148,38 @@ fn an_epoch_is_known_before_its_first_block_is_read() {
     }
     drop(queue);
     drop(appender);
+    assert!(wal.join());
+}
+
+#[test]
+fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
+    let dir = tempfile::tempdir().expect("folder");
+    // It stands still, so that gathering does not end by itself.
+    let clock = Arc::new(ManualClock::new(Mono::from_millis(5000), Wall(5)));
+    let wal = running_at(dir.path(), &Registry::default(), Arc::clone(&clock) as _);
+    wal.begin_epoch(epoch(1, true));
+    let mut queue = wal.register_queue("q");
+    let appender = wal.appender().expect("open");
+    let mut workload = Workload::new(3, 2);
+    for _ in 0..2 {
+        assert!(appender.send(workload.next_block()));
+        queue.start = AckRanges::up_to(drain(&mut queue, 1)[0].sequence);
+    }
+    // From here on the log gathers.
+    for _ in 1..limits::LOG_GATHER_BLOCKS {
+        let next = queue.source.next(queue.start.floor()).expect("readable");
+        assert!(matches!(next, Next::CaughtUp), "{next:?}");
+        assert!(appender.send(workload.next_block()));
+    }
+    assert!(appender.send(workload.next_block()));
+    let read = drain(&mut queue, limits::LOG_GATHER_BLOCKS);
+    queue.start = AckRanges::up_to(read.last().expect("blocks").sequence);
+    assert!(appender.send(workload.next_block()));
+    clock.advance_ms(limits::LOG_GATHER.as_millis() as u64);
+    queue.start = AckRanges::up_to(drain(&mut queue, 1)[0].sequence);
+    assert!(appender.send(workload.next_block()));
+    wal.finish_appending();
+    drop(appender);
+    drain(&mut queue, 1);
     assert!(wal.join());
 }
