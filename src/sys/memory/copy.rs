@@ -3,7 +3,7 @@
 //! musl copies with an instruction that takes twenty cycles to begin, and compares byte by byte.
 //! Texts of a few dozen bytes are what an agent copies and compares most, so a static program took
 //! a quarter more processor time a sample than one with glibc (`docs/performance.md`). The linker
-//! takes these two instead of musl's (`memcpy`, `memmove`, `memcmp`, `bcmp`): a weak definition
+//! takes these instead of musl's (`memcpy`, `memmove`, `memcmp`, `bcmp`): a weak definition
 //! that is there already is enough for it, and nothing is defined twice where it is not.
 
 #![expect(
@@ -24,7 +24,7 @@ global_asm!(
     ".set memcpy, narthex_copy",
     ".set memmove, narthex_copy",
     ".set memcmp, narthex_compare",
-    ".set bcmp, narthex_compare",
+    ".set bcmp, narthex_same",
 );
 
 #[cfg(test)]
@@ -34,6 +34,7 @@ mod tests {
     unsafe extern "C" {
         fn narthex_copy(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8;
         fn narthex_compare(one: *const u8, two: *const u8, bytes: usize) -> i32;
+        fn narthex_same(one: *const u8, two: *const u8, bytes: usize) -> i32;
     }
 
     /// Bytes that all differ from their neighbours.
@@ -59,6 +60,9 @@ mod tests {
         let given = unsafe { narthex_compare(one.as_ptr(), two.as_ptr(), bytes) };
         let expected = one[..bytes].cmp(&two[..bytes]);
         assert_eq!(given.cmp(&0), expected, "{one:?} {two:?}");
+        // SAFETY: both have so many bytes.
+        let given = unsafe { narthex_same(one.as_ptr(), two.as_ptr(), bytes) };
+        assert_eq!(given == 0, expected.is_eq(), "{one:?} {two:?}");
     }
 
     #[test]
@@ -119,6 +123,7 @@ mod tests {
                 let at = end.sub(length);
                 narthex_copy(at, own.as_ptr(), length);
                 assert_eq!(narthex_compare(at, own.as_ptr(), length), 0, "{length}");
+                assert_eq!(narthex_same(own.as_ptr(), at, length), 0, "{length}");
                 narthex_copy(own.as_mut_ptr(), at, length);
                 assert!(own == pattern(length));
             }

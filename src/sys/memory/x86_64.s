@@ -276,3 +276,134 @@ narthex_compare:
 66:
     ret
     .size narthex_compare, . - narthex_compare
+
+// narthex_same(one: rdi, two: rsi, bytes: rdx) -> zero when they are the same. Nothing is said of the
+// order, so up to 64 bytes all is loaded without a look in between: texts that are compared again
+// are nearly always the same, and how many looks they need cannot be predicted.
+    .p2align 4
+    .globl narthex_same
+    .hidden narthex_same
+    .type narthex_same, @function
+narthex_same:
+    cmp rdx, 16
+    jb 80f
+    cmp rdx, 32
+    ja 70f
+    movdqu xmm0, [rdi]
+    movdqu xmm1, [rsi]
+    movdqu xmm2, [rdi + rdx - 16]
+    movdqu xmm3, [rsi + rdx - 16]
+    pcmpeqb xmm0, xmm1
+    pcmpeqb xmm2, xmm3
+    pand xmm0, xmm2
+    pmovmskb eax, xmm0
+    xor eax, 0xffff
+    ret
+70:
+    cmp rdx, 64
+    ja 71f
+    movdqu xmm0, [rdi]
+    movdqu xmm1, [rsi]
+    movdqu xmm2, [rdi + 16]
+    movdqu xmm3, [rsi + 16]
+    movdqu xmm4, [rdi + rdx - 32]
+    movdqu xmm5, [rsi + rdx - 32]
+    movdqu xmm6, [rdi + rdx - 16]
+    movdqu xmm7, [rsi + rdx - 16]
+    pcmpeqb xmm0, xmm1
+    pcmpeqb xmm2, xmm3
+    pcmpeqb xmm4, xmm5
+    pcmpeqb xmm6, xmm7
+    pand xmm0, xmm2
+    pand xmm4, xmm6
+    pand xmm0, xmm4
+    pmovmskb eax, xmm0
+    xor eax, 0xffff
+    ret
+71:
+    // As long as more than 64 are left: so many at once.
+    xor ecx, ecx
+    sub rdx, 64
+72:
+    movdqu xmm0, [rdi + rcx]
+    movdqu xmm1, [rsi + rcx]
+    movdqu xmm2, [rdi + rcx + 16]
+    movdqu xmm3, [rsi + rcx + 16]
+    movdqu xmm4, [rdi + rcx + 32]
+    movdqu xmm5, [rsi + rcx + 32]
+    movdqu xmm6, [rdi + rcx + 48]
+    movdqu xmm7, [rsi + rcx + 48]
+    pcmpeqb xmm0, xmm1
+    pcmpeqb xmm2, xmm3
+    pcmpeqb xmm4, xmm5
+    pcmpeqb xmm6, xmm7
+    pand xmm0, xmm2
+    pand xmm4, xmm6
+    pand xmm0, xmm4
+    pmovmskb eax, xmm0
+    xor eax, 0xffff
+    jnz 73f
+    add rcx, 64
+    cmp rcx, rdx
+    jb 72b
+    // The last 64, of which some may have been seen.
+    movdqu xmm0, [rdi + rdx]
+    movdqu xmm1, [rsi + rdx]
+    movdqu xmm2, [rdi + rdx + 16]
+    movdqu xmm3, [rsi + rdx + 16]
+    movdqu xmm4, [rdi + rdx + 32]
+    movdqu xmm5, [rsi + rdx + 32]
+    movdqu xmm6, [rdi + rdx + 48]
+    movdqu xmm7, [rsi + rdx + 48]
+    pcmpeqb xmm0, xmm1
+    pcmpeqb xmm2, xmm3
+    pcmpeqb xmm4, xmm5
+    pcmpeqb xmm6, xmm7
+    pand xmm0, xmm2
+    pand xmm4, xmm6
+    pand xmm0, xmm4
+    pmovmskb eax, xmm0
+    xor eax, 0xffff
+73:
+    ret
+
+// Fewer than sixteen bytes: two looks that overlap.
+80:
+    cmp edx, 8
+    jb 81f
+    mov rax, [rdi]
+    mov rcx, [rdi + rdx - 8]
+    xor rax, [rsi]
+    xor rcx, [rsi + rdx - 8]
+    xor edx, edx
+    or rax, rcx
+    setnz dl
+    mov eax, edx
+    ret
+81:
+    cmp edx, 4
+    jb 82f
+    mov eax, [rdi]
+    mov ecx, [rdi + rdx - 4]
+    xor eax, [rsi]
+    xor ecx, [rsi + rdx - 4]
+    or eax, ecx
+    ret
+82:
+    xor eax, eax
+    test edx, edx
+    jz 83f
+    // First, middle and last byte, which may be the same one.
+    mov r9d, edx
+    shr r9d, 1
+    movzx eax, byte ptr [rdi]
+    movzx ecx, byte ptr [rdi + r9]
+    movzx r8d, byte ptr [rdi + rdx - 1]
+    xor al, byte ptr [rsi]
+    xor cl, byte ptr [rsi + r9]
+    xor r8b, byte ptr [rsi + rdx - 1]
+    or eax, ecx
+    or eax, r8d
+83:
+    ret
+    .size narthex_same, . - narthex_same
