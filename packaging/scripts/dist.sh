@@ -8,24 +8,12 @@ set -eu
 # shellcheck source=packaging/scripts/targets.sh
 . "$(dirname "$0")/targets.sh"
 
-# The budget of the design, in bytes.
-MOST=6291456
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 need_toolchain
 need file file 'says what a binary is'
 need readelf binutils 'looks into binaries'
 mkdir -p dist
-
-# check_binary FILE: static, without an interpreter, small enough.
-check_binary() {
-    file -b "$1" | grep -Eq 'static-pie linked|statically linked' || die "$1 is not static"
-    ! readelf -d "$1" | grep -q NEEDED || die "$1 needs shared libraries"
-    ! readelf -lW "$1" | grep -q INTERP || die "$1 needs an interpreter"
-    bytes=$(stat -c %s "$1")
-    say "$1: $bytes bytes, $(file -b "$1" | grep -Eo 'static[a-z-]* linked')"
-    [ "$bytes" -le "$MOST" ] || die "$1 is larger than $MOST bytes"
-}
 
 # pack ARCH: the archive that packaging/install.sh takes.
 pack() {

@@ -339,6 +339,8 @@ both_are_up() {
 # Without rustup: the binaries made in a Debian that has neither it nor a compiler, with what Debian and
 # PyPI have, and run.
 step_fallback() {
+    need file file 'says what a binary is'
+    need readelf binutils 'looks into binaries'
     make_root
     connect_root
     in_root apt-get install -y -qq --no-install-recommends ca-certificates >/dev/null
@@ -353,7 +355,7 @@ step_fallback() {
         [ -x "$binary" ] || die "no binary for $target: $(tail "$SCRATCH/fallback.log")"
         $(runner_of "$target") "$binary" --version
         $(runner_of "$target") "$binary" check config packaging/config/narthex.yml
-        say "$target, by Debian's compiler and zig: $(stat -c %s "$binary") bytes, $(file -b "$binary")"
+        check_binary "$binary"
     done
 }
 

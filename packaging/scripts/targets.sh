@@ -6,6 +6,9 @@
 # too, rustup need not have it for a target. Without rustup, Debian's compiler does it.
 TARGETS=${TARGETS:-x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf}
 
+# The bytes of a binary at most: the budget of the design, 6 MiB.
+MOST=6291456
+
 # The name of Docker for a target.
 arch_of() {
     case $1 in
@@ -42,9 +45,9 @@ runner_of() {
     esac
 }
 
-# rust_flags SOURCE: flags that make builds of one source equal wherever they are made, and small.
+# rust_flags SOURCE INLINED: flags that make builds of one source equal wherever they are made, and small.
 # Frame pointers shorten the tables for unwinding by more than they add to the code. Functions that ask to
-# be inlined are up to a size of 260 instead of 325: 59 kB for 1 to 3% of a block's coding.
+# be inlined are up to a size of INLINED instead of 325: at 260, 59 kB for 1 to 3% of a block's coding.
 rust_flags() {
     home=${CARGO_HOME:-$HOME/.cargo}
     echo "--remap-path-prefix=$1=/narthex --remap-path-prefix=$home=/cargo"
@@ -53,7 +56,7 @@ rust_flags() {
     for crates in "$home"/registry/src/*; do
         echo "--remap-path-prefix=$crates=/crates"
     done
-    echo '-C llvm-args=-inlinehint-threshold=260'
+    echo "-C llvm-args=-inlinehint-threshold=$2"
     echo '-C force-frame-pointers=yes -C link-arg=-Wl,--build-id=none'
 }
 
@@ -135,23 +138,43 @@ build_target() {
             die 'neither rustup with rust-src nor a recent rust-web-src of Debian can be had'
         compiler=$(dirname "$(dpkg -L rustc-web | grep -m1 'bin/rustc$')"):
     fi
-    RUSTFLAGS=$(PATH="$compiler$PATH" rust_flags "$source" | tr '\n' ' ')
+    flags_of() {
+        PATH="$compiler$PATH" rust_flags "$source" "$1" | tr '\n' ' '
+    }
     if [ -z "$compiler" ] && [ "$target" = "$(uname -m)-unknown-linux-musl" ] &&
         rustup target add "$target" >/dev/null 2>&1; then
         have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
             die 'no musl-gcc: install musl-tools and try again'
         say "building $target with musl-gcc" >&2
-        RUSTFLAGS="$RUSTFLAGS $(linker_flags | tr '\n' ' ')"
+        RUSTFLAGS="$(flags_of 260)$(linker_flags | tr '\n' ' ')"
         export RUSTFLAGS
         (cd "$source" && small_build build "$target" "$folder")
     else
         need_zig
         say "building $target with zig" >&2
+        inlined=260
+        case $target in
+        # Its clang takes AVX-512 without 512 bits for the usual; libdeflate asks for it by function. Its
+        # linker leaves equal functions apart and relocations unpacked, for which less is inlined.
+        x86_64-*)
+            export CFLAGS="${CFLAGS:-} -mevex512"
+            inlined=225
+            ;;
+        esac
         # zig brings the C library, its start files and what unwinds.
-        export RUSTFLAGS="$RUSTFLAGS -Clink-self-contained=no"
-        # Its clang takes AVX-512 without 512 bits for the usual; libdeflate asks for it by function.
-        case $target in x86_64-*) export CFLAGS="${CFLAGS:-} -mevex512" ;; esac
+        RUSTFLAGS="$(flags_of "$inlined")-Clink-self-contained=no"
+        export RUSTFLAGS
         (cd "$source" && small_build zigbuild "$target" "$folder" "$ZIG:$compiler")
     fi
     echo "$folder/$target/release/narthex"
+}
+
+# check_binary FILE: static, without an interpreter, small enough.
+check_binary() {
+    file -b "$1" | grep -Eq 'static-pie linked|statically linked' || die "$1 is not static"
+    ! readelf -d "$1" | grep -q NEEDED || die "$1 needs shared libraries"
+    ! readelf -lW "$1" | grep -q INTERP || die "$1 needs an interpreter"
+    bytes=$(stat -c %s "$1")
+    say "$1: $bytes bytes, $(file -b "$1" | grep -Eo 'static[a-z-]* linked')"
+    [ "$bytes" -le "$MOST" ] || die "$1 is larger than $MOST bytes"
 }
