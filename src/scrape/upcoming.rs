@@ -1,6 +1,5 @@
 //! Scrapes that were ordered ahead of their time, until it comes. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,36 +19,38 @@ pub(super) struct Ordered {
     pub(super) refused: Option<Arc<str>>,
 }
 
-/// Those that wait for their time: bounded, as a target is ordered at most
+impl Ordered {
+    /// What scrapes are told apart by, and their order.
+    fn key(&self) -> (Mono, u64) {
+        (self.scheduled, self.id)
+    }
+}
+
+/// Those that wait for their time, the next one last: bounded, as a target is ordered at most
 /// [`limits::SCRAPE_AHEAD`](crate::limits::SCRAPE_AHEAD) before it.
 #[derive(Debug, Default)]
-pub(super) struct Upcoming(BTreeMap<(Mono, u64), Option<Arc<str>>>);
+pub(super) struct Upcoming(Vec<Ordered>);
 
 impl Upcoming {
     /// Takes an order. The same target at the same time is one scrape.
     pub(super) fn insert(&mut self, ordered: Ordered) {
-        let key = (ordered.scheduled, ordered.id);
-        self.0.insert(key, ordered.refused);
+        let key = ordered.key();
+        let later = self.0.partition_point(|own| own.key() > key);
+        if self.0.get(later).is_none_or(|own| own.key() != key) {
+            self.0.insert(later, ordered);
+        }
     }
 
     /// The next one that is due.
     pub(super) fn pop(&mut self, now: Mono) -> Option<Ordered> {
-        let first = self.0.first_entry()?;
-        let (scheduled, id) = *first.key();
-        (scheduled.since(now) < POLL_STEP).then(|| Ordered {
-            id,
-            scheduled,
-            refused: first.remove(),
-        })
+        self.0.pop_if(|next| next.scheduled.since(now) < POLL_STEP)
     }
 
     /// How long a poll may wait before the next one, in whole milliseconds.
     pub(super) fn wait(&self, now: Mono) -> Option<Duration> {
-        let ((scheduled, _), _) = self.0.first_key_value()?;
-        let left = scheduled.since(now);
-        Some(left.saturating_sub(Duration::from_nanos(u64::from(
-            left.subsec_nanos() % 1_000_000,
-        ))))
+        let left = self.0.last()?.scheduled.since(now);
+        let rest = left.subsec_nanos() % 1_000_000;
+        Some(left.saturating_sub(Duration::from_nanos(u64::from(rest))))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::sorting;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -57,6 +57,10 @@ pub trait StoredFile: Send + Sync {
     /// # Errors
     /// Whatever the system reports.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether the path leads to this file. It does not when another file system was mounted over
+    /// its folder, or taken from above it.
+    fn is_at(&self, path: &Path) -> bool;
 
     /// Fills `buffer` from `offset`.
     ///
@@ -251,6 +255,14 @@ impl StoredFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let there = std::fs::symlink_metadata(path);
+        let (Ok(own), Ok(there)) = (self.0.metadata(), there) else {
+            return false;
+        };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 }
 

@@ -347,6 +347,10 @@ impl StoredFile for SimFile {
         }
         outcome
     }
+
+    fn is_at(&self, _: &Path) -> bool {
+        true
+    }
 }
 
 impl StoredFile for SimReader {
@@ -368,6 +372,10 @@ impl StoredFile for SimReader {
 
     fn sync(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        self.0.is_at(path)
     }
 }
 

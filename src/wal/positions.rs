@@ -194,6 +194,12 @@ impl PositionFile {
         Ok((PositionFile { file, generation }, position))
     }
 
+    /// Whether the path leads to this file.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.file.is_at(path)
+    }
+
     /// Writes the other slot and syncs it.
     ///
     /// # Errors

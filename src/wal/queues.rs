@@ -310,6 +310,9 @@ impl Queues {
     }
 
     fn store_one(&self, entry: &mut Entry, position: Position) -> std::io::Result<()> {
+        let path = self.dir.join(&entry.file_name);
+        // A disk that is taken away may leave its folder to the one below, and come back.
+        entry.file.take_if(|file| !file.is_at(&path));
         match &mut entry.file {
             // Samples of blocks that are not settled are counted again after a restart.
             Some(_) if position.settled == entry.stored.settled => return Ok(()),
@@ -322,7 +325,6 @@ impl Queues {
                 stored?;
             }
             None => {
-                let path = self.dir.join(&entry.file_name);
                 let made = PositionFile::create(&*self.log.storage, &path, &position)?;
                 entry.file = Some(made);
             }

@@ -7,6 +7,7 @@ use crate::model::block::ScrapeBlock;
 use crate::model::position::AckRanges;
 use crate::sys::clock::{Clock, ManualClock, SystemClock};
 use crate::sys::fs::RealFs;
+use crate::wal::positions::PositionFile;
 
 fn running(dir: &Path, registry: &Registry) -> Wal {
     running_at(dir, registry, Arc::new(SystemClock))
@@ -182,4 +183,32 @@ fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
     drop(appender);
     drain(&mut queue, 1);
     assert!(wal.join());
+}
+
+#[test]
+fn positions_go_to_the_disk_that_stands_at_the_path_by_now() {
+    let dir = tempfile::tempdir().expect("folder");
+    let opened = super::super::open::open(
+        dir.path(),
+        options(),
+        Arc::new(RealFs),
+        Arc::new(SystemClock),
+        &Registry::default(),
+    )
+    .expect("opens");
+    let seat = opened.queues.register("q");
+    opened.queues.store(Sequence(0)).expect("stored");
+    let path = super::super::folder(dir.path()).join("positions/q.pos");
+    let stored = || {
+        let (_, position) = PositionFile::open(&RealFs, &path).expect("there");
+        position.expect("sound").settled.floor()
+    };
+    assert_eq!(stored(), Sequence(0));
+    // As when a disk is mounted over the folder, or taken from above it.
+    let folder = path.parent().expect("a folder");
+    std::fs::rename(folder, dir.path().join("aside")).expect("taken away");
+    seat.settled
+        .with(|own| own.insert(Sequence(1), Sequence(5)));
+    opened.queues.store(Sequence(5)).expect("stored");
+    assert_eq!(stored(), Sequence(5));
 }
