@@ -146,13 +146,13 @@ build_target() {
         have musl-gcc || install_packages 'a C compiler for musl' musl-tools ||
             die 'no musl-gcc: install musl-tools and try again'
         say "building $target with musl-gcc" >&2
-        RUSTFLAGS="$(flags_of 260)$(linker_flags | tr '\n' ' ')"
+        RUSTFLAGS="$(flags_of 250)$(linker_flags | tr '\n' ' ')"
         export RUSTFLAGS
         (cd "$source" && small_build build "$target" "$folder")
     else
         need_zig
         say "building $target with zig" >&2
-        inlined=260
+        inlined=250
         case $target in
         # Its clang takes AVX-512 without 512 bits for the usual; libdeflate asks for it by function. Its
         # linker leaves equal functions apart and relocations unpacked, for which less is inlined.

@@ -102,21 +102,16 @@ impl Shell {
         let now = self.clock.mono();
         let deadline = self.core.next_deadline();
         let gathering = self.gather.until(now).zip(self.hurry.as_ref());
-        let Some((until, hurry)) = gathering else {
-            return self.wait_for_blocks(deadline.since(now));
+        let (nothing, no_hurry) = (never(), never());
+        let (blocks, hurry, until) = match gathering {
+            Some((until, hurry)) => (&nothing, hurry, until),
+            None => (&self.blocks, &no_hurry, deadline),
         };
         select! {
             recv(self.epochs) -> epoch => epoch.map_or(Event::Stop, Event::Epoch),
+            recv(blocks) -> blocks => blocks.map_or(Event::NoMoreBlocks, Event::Blocks),
             recv(hurry) -> hurry => hurry.map_or(Event::NoMoreHurry, |()| Event::Hurry),
             default(until.min(deadline).since(now)) => Event::Deadline,
-        }
-    }
-
-    fn wait_for_blocks(&self, left: Duration) -> Event {
-        select! {
-            recv(self.epochs) -> epoch => epoch.map_or(Event::Stop, Event::Epoch),
-            recv(self.blocks) -> blocks => blocks.map_or(Event::NoMoreBlocks, Event::Blocks),
-            default(left) => Event::Deadline,
         }
     }
 
