@@ -90,7 +90,15 @@ pub(super) fn short_integer_line(text: &[u8]) -> Option<(f64, usize)> {
     value = value.wrapping_mul((10 << 8) + 1) >> 8;
     value = (value & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
     value = (value & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32;
-    Some((value as u32 as f64, (bits / 8) as usize))
+    Some((exact(value), (bits / 8) as usize))
+}
+
+/// An integer below 2^52 as a float. The instruction that converts one waits for what its register held
+/// before, which was the value of the row before.
+#[inline(always)]
+fn exact(value: u64) -> f64 {
+    const TWO_TO_52: u64 = 0x4330_0000_0000_0000;
+    f64::from_bits(TWO_TO_52 | value) - f64::from_bits(TWO_TO_52)
 }
 
 #[inline]

@@ -117,7 +117,7 @@ pub fn read(
         }),
         Err(error) => Err(Box::new(Refused {
             error,
-            counts: reader.samples.counts,
+            counts: reader.samples.counts(),
         })),
     }
 }
@@ -146,8 +146,7 @@ impl Reader<'_> {
         let scanned = scan(&mut parser, self.page, end, self.chunks, &mut entries);
         let scanned = scanned.and_then(|()| parser.finish());
         if let Err(error) = scanned {
-            self.samples.counts.scraped += entries.len();
-            self.samples.counts.post_relabel += entries.len();
+            self.samples.count_rows(entries.len(), entries.len());
             return Err(self.parse_error(&error));
         }
         self.check_histograms()?;
@@ -169,8 +168,7 @@ impl Reader<'_> {
         let all = entries.len();
         entries.retain(|entry| entry.old.is_some());
         let left_out = all - entries.len();
-        self.samples.counts.scraped += left_out;
-        self.samples.counts.series_shed += left_out;
+        self.samples.count_shed(left_out);
         if left_out > 0 && self.chunks.is_empty() {
             return Err(PageError::Memory);
         }
@@ -201,8 +199,7 @@ impl Reader<'_> {
         } = match rebuilt {
             Ok(rebuilt) => rebuilt,
             Err(BadRow { rows, kept, error }) => {
-                self.samples.counts.scraped += rows;
-                self.samples.counts.post_relabel += kept;
+                self.samples.count_rows(rows, kept);
                 return Err(PageError::Row(error));
             }
         };
@@ -228,7 +225,7 @@ impl Reader<'_> {
 
     /// Fails if there is too much on the page, whose chunks these are.
     fn check_limits(&self, chunks: &[Arc<KeyChunk>]) -> Result<(), PageError> {
-        let repeats = self.samples.counts.duplicate;
+        let repeats = self.samples.counts().duplicate;
         if self.samples.is_over_limit(0)
             && (self.samples.is_over_limit(repeats)
                 || self.samples.is_over_limit(self.repeated_lines(chunks)))

@@ -126,8 +126,12 @@ pub struct Samples<'a> {
     unseen: Vec<u32>,
     /// The first histogram that fails the scrape; one over the limit of buckets only if no other.
     histogram_error: Option<HistogramError>,
-    /// What was counted so far.
-    pub counts: Counts,
+    /// Nothing that came so far makes a plain row need a second look.
+    plain: bool,
+    /// Values that were not those of plain rows.
+    other_values: usize,
+    /// What was counted so far of rows that are not plain ones.
+    counted: Counts,
 }
 
 /// The slots of a page that is not accepted yet.
@@ -164,7 +168,9 @@ impl<'a> Samples<'a> {
             starts: Vec::new(),
             unseen: Vec::new(),
             histogram_error: None,
-            counts: Counts::default(),
+            plain: past.explicit.is_empty(),
+            other_values: 0,
+            counted: Counts::default(),
         }
     }
 
@@ -174,11 +180,8 @@ impl<'a> Samples<'a> {
     #[inline]
     pub fn take(&mut self, kind: RowKind, known: bool, sample: &Tail<'_>, hash: impl Fn() -> u64) {
         let plain = sample.timestamp_ms.is_none() && sample.exemplar.is_none();
-        let untimed = self.explicit.is_empty() && self.pending.is_empty();
-        let sound = self.histogram_error.is_none();
-        if plain && known && untimed && sound && kind == RowKind::Kept {
-            self.counts.scraped += 1;
-            self.counts.post_relabel += 1;
+        // Counted by their values: a counter would be written for each row.
+        if plain && known && self.plain && kind == RowKind::Kept {
             self.values.push(sample.value);
         } else {
             self.take_otherwise(kind, known, sample, hash);
@@ -204,17 +207,21 @@ impl<'a> Samples<'a> {
         if self.has_invalid_histogram() {
             return;
         }
-        self.counts.scraped += 1;
+        self.counted.scraped += 1;
         if kind == RowKind::Dropped {
             return;
         }
-        self.counts.post_relabel += 1;
+        self.counted.post_relabel += 1;
         let timestamp_ms = sample.timestamp_ms.filter(|_| self.rules.honor_timestamps);
         let accepted = self.accept(kind, known, timestamp_ms, &hash);
-        if accepted && kind == RowKind::Kept && !known && !self.is_over_limit(self.counts.duplicate)
+        if accepted
+            && kind == RowKind::Kept
+            && !known
+            && !self.is_over_limit(self.counted.duplicate)
         {
-            self.counts.series_added += 1;
+            self.counted.series_added += 1;
         }
+        self.other_values += 1;
         self.values
             .push(if accepted { sample.value } else { ABSENT });
         if let Some(raw) = sample.exemplar
@@ -227,6 +234,29 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let plain = self.values.len() - self.other_values;
+        Counts {
+            scraped: self.counted.scraped + plain,
+            post_relabel: self.counted.post_relabel + plain,
+            ..self.counted
+        }
+    }
+
+    /// So many rows were read that are no samples; of them relabelling would have left `kept`.
+    pub fn count_rows(&mut self, rows: usize, kept: usize) {
+        self.counted.scraped += rows;
+        self.counted.post_relabel += kept;
+    }
+
+    /// So many new series are not taken because memory runs short.
+    pub fn count_shed(&mut self, series: usize) {
+        self.counted.scraped += series;
+        self.counted.series_shed += series;
+    }
+
     /// Whether series are taken that the last page had not.
     #[must_use]
     pub fn takes_new_series(&self) -> bool {
@@ -237,7 +267,7 @@ impl<'a> Samples<'a> {
     #[must_use]
     pub fn is_over_limit(&self, uncounted: usize) -> bool {
         let limit = self.rules.sample_limit;
-        limit > 0 && self.counts.post_relabel.saturating_sub(uncounted) as u64 > limit
+        limit > 0 && self.counts().post_relabel.saturating_sub(uncounted) as u64 > limit
     }
 
     /// Whether a row with that timestamp gets the time of the scrape.
@@ -254,7 +284,7 @@ impl<'a> Samples<'a> {
         hash: impl FnOnce() -> u64,
     ) -> bool {
         if timestamp_ms.is_none() && kind == RowKind::Duplicate {
-            self.counts.duplicate += 1;
+            self.counted.duplicate += 1;
             return false;
         }
         if timestamp_ms.is_none() && self.explicit.is_empty() && self.pending.is_empty() {
@@ -282,18 +312,19 @@ impl<'a> Samples<'a> {
         let before = last.map_or(i64::MIN, |last| last.timestamp_ms);
         let timestamp_ms = if accepted { at } else { before };
         self.pending.insert(hash, LastSample { timestamp_ms, seen });
+        self.plain = false;
         accepted
     }
 
     /// Whether a sample at `at` may follow the series' last.
     fn judge(&mut self, at: i64, last: Option<LastSample>) -> bool {
         if at > self.rules.scrape_ms + limits::FUTURE_SAMPLE_MS_MAX {
-            self.counts.out_of_bounds += 1;
+            self.counted.out_of_bounds += 1;
             return false;
         }
         let window = self.rules.out_of_order_window_ms;
         if last.is_some_and(|last| at <= last.timestamp_ms.saturating_sub(window)) {
-            self.counts.out_of_order += 1;
+            self.counted.out_of_order += 1;
             return false;
         }
         true
@@ -309,25 +340,26 @@ impl<'a> Samples<'a> {
             return;
         }
         if !self.rules.exemplars {
-            self.counts.exemplars_shed += 1;
+            self.counted.exemplars_shed += 1;
             return;
         }
         let slot = u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX);
         match self.exemplars.take(series, raw, timestamp_ms) {
             Some(exemplar) => self.side.exemplars.push((slot, exemplar)),
-            None => self.counts.exemplars_rejected += 1,
+            None => self.counted.exemplars_rejected += 1,
         }
     }
 
     /// Ends the page.
     #[must_use]
     pub fn finish(self) -> Filled {
+        let counts = self.counts();
         Filled {
             values: self.values,
             side: self.side,
             starts: self.starts,
             unseen: self.unseen,
-            counts: self.counts,
+            counts,
             times: PageTimes(self.pending),
             exemplars: self.exemplars.finish(),
         }

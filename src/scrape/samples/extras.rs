@@ -73,11 +73,11 @@ impl Samples<'_> {
             return;
         }
         if !self.rules.exemplars {
-            self.counts.exemplars_shed += extras.exemplars().count();
+            self.counted.exemplars_shed += extras.exemplars().count();
             return;
         }
         let (taken, rejected) = self.exemplars.take_all(series, extras, timestamp_ms);
-        self.counts.exemplars_rejected += rejected;
+        self.counted.exemplars_rejected += rejected;
         let own = taken.into_iter().map(|exemplar| (slot, exemplar));
         self.side.exemplars.extend(own);
     }
@@ -104,8 +104,9 @@ impl Samples<'_> {
     fn refuse(&mut self, error: HistogramError) {
         if matches!(error, HistogramError::Invalid(_)) {
             // It was scraped, but never reached the count after relabelling.
-            self.counts.post_relabel -= 1;
+            self.counted.post_relabel -= 1;
         }
         self.histogram_error = Some(error);
+        self.plain = false;
     }
 }
