@@ -70,7 +70,7 @@ pub const LOG_INBOX: usize = 64;
 
 /// How long the log leaves blocks in its inbox when they come one after another, to take several at a
 /// time: a wake-up costs what a hundred samples cost. Counts into the age of a frame.
-pub const LOG_GATHER: Duration = Duration::from_millis(200);
+pub const LOG_GATHER: Duration = Duration::from_millis(100);
 
 /// So many in the inbox end the gathering, so that nobody finds it full because of it.
 pub const LOG_GATHER_BLOCKS: usize = LOG_INBOX / 2;
