@@ -101,6 +101,16 @@ impl Endpoints {
             .with(|running| running.iter().for_each(Running::note_totals));
     }
 
+    /// Gives every endpoint of a configuration its place at the log, which is behind what the log
+    /// has now. To be called before anything new comes, so that an endpoint which is new misses
+    /// nothing while it and others start.
+    pub(super) fn take_places(config: &Config, wal: &Wal) {
+        for wanted in &config.remote_write {
+            // The place stays when the registration goes.
+            drop(wal.register_queue(&wanted.name));
+        }
+    }
+
     /// Brings the endpoints in line with a configuration.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl Joined {
         let settings = read_settings(&options)?;
         let (stage_dir, signals) = enclose(&options, &settings, &registry)?;
         let door = open_door(&options, &clock, &registry)?;
-        let wal = open_log(&options, stage_dir, &clock, &registry)?;
+        let wal = open_log(&options, &settings, stage_dir, &clock, &registry)?;
         let (timekeeper, epoch) = begin_time(&wal, &*clock);
         let (resolver, resolver_threads) = Resolver::start(Arc::clone(&clock), &registry)
             .map_err(|error| Failure::runtime("resolver", error))?;
@@ -313,8 +313,10 @@ fn read_settings(options: &RunOptions) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// Opens the log, with a place for every endpoint.
 fn open_log(
     options: &RunOptions,
+    settings: &Settings,
     stage_dir: Option<PathBuf>,
     clock: &Arc<dyn Clock>,
     registry: &Registry,
@@ -339,8 +341,10 @@ fn open_log(
         stage_dir,
     };
     let storage = Arc::new(RealFs);
-    wal::open(path, wal_options, storage, Arc::clone(clock), registry)
-        .map_err(|error| Failure::runtime("log", error))
+    let wal = wal::open(path, wal_options, storage, Arc::clone(clock), registry)
+        .map_err(|error| Failure::runtime("log", error))?;
+    Endpoints::take_places(&settings.config, &wal);
+    Ok(wal)
 }
 
 /// A registry with what belongs to no engine.

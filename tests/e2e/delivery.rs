@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::support::agent::Agent;
+use super::support::agent::{Agent, Kind};
 use super::support::http::HttpServer;
 use super::support::ledger::Ledger;
 use super::support::process::Process;
 use super::support::prom::Server;
-use super::support::receiver::{Receiver, label};
+use super::support::receiver::{Point, Receiver, label};
 use super::support::target::{TEXT, recorded};
-use super::support::{client, config, ports, remote_write, wait};
+use super::support::{client, config, endpoint, ports, remote_write, wait};
 
 /// Where Debian's package puts it.
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
@@ -90,6 +90,30 @@ fn recorded_pages_arrive_whole_at_a_real_server() {
         let stored = format!("count({{job='{name}',__name__!~'up|scrape_.+'}})");
         server.until(&stored, wait::LONG, |count| count == expected as f64);
     }
+}
+
+#[test]
+fn a_new_endpoint_gets_the_first_scrapes_too() {
+    if Kind::under_test().is_excused("endpoints that start with it may miss them") {
+        return;
+    }
+    let (endpoints, targets) = (100, 40);
+    let receiver = Receiver::start();
+    let ledger = Ledger::start(targets, 1);
+    let one = endpoint(&receiver.url());
+    let named = |number| one.replacen('\n', &format!("\n  name: number-{number}\n"), 1);
+    let all: String = (0..endpoints).map(named).collect();
+    let job = ledger.job("ledger", "300ms");
+    let mut agent = Agent::with_config(&format!("scrape_configs:\n{job}remote_write:\n{all}"));
+    agent.start();
+    let is_first =
+        |point: &Point| Ledger::parts(f64::from_bits(point.bits)).is_some_and(|own| own.1 == 0);
+    receiver.until("the first scrape of every target", wait::LONG, |books| {
+        let mut series = books.named("ledger_value");
+        let all = series
+            .all(|(_, points)| points.iter().filter(|own| is_first(own)).count() == endpoints);
+        (all && books.named("ledger_value").count() == targets as usize).then_some(())
+    });
 }
 
 #[test]
