@@ -58,6 +58,10 @@ pub const SCRAPE_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// begin in time: the scheduler wakes ten times a second at most.
 pub const SCRAPE_AHEAD: Duration = Duration::from_millis(100);
 
+/// A poll counts in milliseconds, and would be up to one late if it were asked for less: what is left
+/// of a millisecond is not waited for.
+pub const POLL_STEP: Duration = Duration::from_millis(1);
+
 /// Orders a worker's mailbox holds: a thousand targets may be due in one turn.
 pub const WORKER_MAILBOX: usize = 1024;
 

@@ -33,7 +33,10 @@ use crate::telemetry::registry::Histogram;
 #[derive(Clone, Copy, Debug)]
 struct Running {
     started: Mono,
+    /// What a failure is stamped with.
     at: ScrapeTime,
+    /// What a page is stamped with: never later than it was asked for, but for a poll's step.
+    page_at: ScrapeTime,
 }
 
 /// A target pinned to a worker.
@@ -43,6 +46,8 @@ pub(super) struct Assigned {
     core: TargetLoop,
     spec: Result<Arc<FetchSpec>, Arc<str>>,
     running: Option<Running>,
+    /// The last scrape failed.
+    down: bool,
     last: published::Shared<LastScrape>,
     last_started: Option<Mono>,
     interval_length: Arc<Histogram>,
@@ -110,6 +115,7 @@ impl Assigned {
             target,
             core,
             running: None,
+            down: false,
             last,
             last_started: None,
             interval_length: metrics.interval_length(&interval),
@@ -153,6 +159,13 @@ impl Assigned {
         self.running.is_some()
     }
 
+    /// Whether a scrape that is due so much later can begin now, together with others: one of a
+    /// target that is down, for up to a tenth of its interval. It will be down nearly always, and at
+    /// that time as well as at this one.
+    pub(super) fn may_begin_ahead(&self, ahead: Duration) -> bool {
+        self.down && !self.is_running() && ahead <= self.target.interval / 10
+    }
+
     /// Bytes of the last page, decoded.
     pub(super) fn page_bytes(&self) -> usize {
         self.page_bytes
@@ -169,7 +182,8 @@ impl Assigned {
     /// Begins a scrape that was due at `scheduled`. Returns what to fetch and until when, or why
     /// it cannot be fetched. A start that is late by no more than `tolerance`, nor by more than a
     /// hundredth of the interval, gets the scheduled time (Prometheus's alignment), and so does one
-    /// that is early by the step of a poll: equal distances compress well.
+    /// that is early by the step of a poll: equal distances compress well. So does the failure of one
+    /// that is earlier, but a page that comes of it has the time when it was asked for.
     pub(super) fn begin(
         &mut self,
         scheduled: Mono,
@@ -184,12 +198,16 @@ impl Assigned {
         let tolerance = tolerance.min(self.target.interval / 100);
         let aligned = now.since(scheduled) <= tolerance && !tolerance.is_zero();
         let stamp = if aligned { scheduled } else { now };
-        let at = ScrapeTime {
-            epoch: epoch.id,
-            offset_ms: epoch.offset_ms(stamp),
-            wall: epoch.wall(stamp),
+        let at = ScrapeTime::new(epoch, stamp);
+        let page_at = match scheduled.since(now) < limits::POLL_STEP {
+            true => at,
+            false => ScrapeTime::new(epoch, now),
         };
-        self.running = Some(Running { started: now, at });
+        self.running = Some(Running {
+            started: now,
+            at,
+            page_at,
+        });
         (self.spec.clone(), now + self.target.timeout)
     }
 
@@ -215,7 +233,7 @@ impl Assigned {
         let blocks = match read {
             Ok((dialect, body)) => {
                 let page = transcoder.page(dialect, body, self.options());
-                self.take_page(running.at, &page, duration, metrics)
+                self.take_page(running.page_at, &page, duration, metrics)
             }
             Err(failed) => self.take_failure(running.at, &failed, duration),
         };
@@ -272,11 +290,7 @@ impl Assigned {
         epoch: &EpochClock,
         twins: &[&Assigned],
     ) -> Option<ScrapeBlock> {
-        let at = ScrapeTime {
-            epoch: epoch.id,
-            offset_ms: epoch.offset_ms(markers),
-            wall: epoch.wall(markers),
-        };
+        let at = ScrapeTime::new(epoch, markers);
         let twins: Vec<_> = twins.iter().map(|twin| &twin.core).collect();
         self.core.end(at, &twins)
     }
@@ -380,11 +394,8 @@ impl Assigned {
         } else {
             self.refresh_families();
         }
-        let health = if error.is_some() {
-            Health::Down
-        } else {
-            Health::Up
-        };
+        self.down = error.is_some();
+        let health = if self.down { Health::Down } else { Health::Up };
         let last = LastScrape {
             health,
             error: error.map(Arc::from),

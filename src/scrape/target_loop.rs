@@ -24,7 +24,8 @@ use crate::model::block::{EpochId, ScrapeBlock, Sequence, SideTables};
 use crate::model::histogram::reduce::schema_of_factor;
 use crate::model::pressure::Relief;
 use crate::model::series::{ChunkBuilder, Encoded, SeriesChunk, SeriesList, TargetIdentity};
-use crate::model::time::Wall;
+use crate::model::time::{Mono, Wall};
+use crate::model::timeline::EpochClock;
 use crate::model::value::{ABSENT, STALE, is_stale};
 use crate::telemetry::budget::MemoryBudget;
 
@@ -39,6 +40,18 @@ pub struct ScrapeTime {
     pub offset_ms: i64,
     /// What the epoch believes the wall time to be.
     pub wall: Wall,
+}
+
+impl ScrapeTime {
+    /// That time in an epoch.
+    #[must_use]
+    pub fn new(epoch: &EpochClock, at: Mono) -> ScrapeTime {
+        ScrapeTime {
+            epoch: epoch.id,
+            offset_ms: epoch.offset_ms(at),
+            wall: epoch.wall(at),
+        }
+    }
 }
 
 /// What a target's loop needs from its surroundings.

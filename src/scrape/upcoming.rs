@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits;
 use crate::model::time::Mono;
-
-/// A poll counts in milliseconds, and would be up to one late if it were asked for less: what is left
-/// of a millisecond is not waited for.
-const POLL_STEP: Duration = Duration::from_millis(1);
 
 /// A scrape whose time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +24,7 @@ impl Ordered {
 }
 
 /// Those that wait for their time, the next one last: bounded, as a target is ordered at most
-/// [`limits::SCRAPE_AHEAD`](crate::limits::SCRAPE_AHEAD) before it.
+/// [`limits::SCRAPE_AHEAD`] before it.
 #[derive(Debug, Default)]
 pub(super) struct Upcoming(Vec<Ordered>);
 
@@ -43,7 +40,8 @@ impl Upcoming {
 
     /// The next one that is due.
     pub(super) fn pop(&mut self, now: Mono) -> Option<Ordered> {
-        self.0.pop_if(|next| next.scheduled.since(now) < POLL_STEP)
+        self.0
+            .pop_if(|next| next.scheduled.since(now) < limits::POLL_STEP)
     }
 
     /// How long a poll may wait before the next one, in whole milliseconds.

@@ -169,12 +169,25 @@ impl Worker {
                 id,
                 scheduled,
                 refused,
-            } => self.upcoming.insert(Ordered {
+            } => self.upcoming_or_now(Ordered {
                 id,
                 scheduled,
                 refused,
             }),
             Order::Finish { id, markers, twins } => self.finish(id, markers, &twins),
+        }
+    }
+
+    /// Lets a scrape wait for its time, unless it can be one of many that begin at once: then they
+    /// cost one turn of this thread instead of one each.
+    fn upcoming_or_now(&mut self, ordered: Ordered) {
+        let Ordered { id, scheduled, .. } = ordered;
+        let ahead = scheduled.since(self.env.clock.mono());
+        let target = self.targets.get(&id);
+        if target.is_some_and(|own| own.may_begin_ahead(ahead)) {
+            self.scrape(id, scheduled, ordered.refused.as_deref());
+        } else {
+            self.upcoming.insert(ordered);
         }
     }
 

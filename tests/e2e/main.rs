@@ -18,6 +18,8 @@ mod discovery;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
+mod down;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod footprint;

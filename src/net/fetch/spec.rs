@@ -99,6 +99,19 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// An answer for tests, as text.
+    #[cfg(test)]
+    pub(crate) fn plain(status: u16, body: &[u8]) -> Fetched {
+        Fetched {
+            status,
+            reason: String::new(),
+            content_type: Some("text/plain".to_owned()),
+            gzip: false,
+            wire_body: body.to_vec(),
+            limit: u64::MAX,
+        }
+    }
+
     /// Status code and phrase, as in `404 Not Found`.
     #[must_use]
     pub fn status_text(&self) -> String {

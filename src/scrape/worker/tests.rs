@@ -283,3 +283,52 @@ fn the_target_limit_holds_while_memory_runs_short() {
     assert_eq!(idle.outcome(), expected);
     assert!(!idle.worker.waiting.contains(id));
 }
+
+#[test]
+fn a_target_that_is_down_is_tried_ahead_with_others() {
+    let mut idle = Idle::new(MemoryBudget::unlimited());
+    let id = idle.start(&Arc::new(job("j")), "127.0.0.1:1");
+    let ahead = |idle: &mut Idle, by: Duration| {
+        let scheduled = idle.clock.mono() + by;
+        idle.worker.obey(Order::Scrape {
+            id,
+            scheduled,
+            refused: Some("not asked".into()),
+        });
+        scheduled
+    };
+    let kept = Arc::new(Kept::default());
+    idle.worker.env.sink = Arc::<Kept>::clone(&kept);
+    let first = ahead(&mut idle, limits::SCRAPE_AHEAD);
+    assert_eq!(kept.0.lock().len(), 0, "nothing is known of it yet");
+    idle.clock
+        .advance_ms(limits::SCRAPE_AHEAD.as_millis() as u64);
+    idle.worker.begin_due();
+    idle.clock.advance_ms(5_000);
+    let second = ahead(&mut idle, limits::SCRAPE_AHEAD);
+    let stamps = |scheduled: [Mono; 2]| scheduled.map(|at| EPOCH.offset_ms(at));
+    let found: Vec<i64> = kept.0.lock().iter().map(|own| own.offset_ms).collect();
+    assert_eq!(found, stamps([first, second]), "as if in time");
+    // More than a tenth of the interval is too early.
+    ahead(&mut idle, Duration::from_millis(1_501));
+    assert_eq!(kept.0.lock().len(), 2);
+}
+
+#[test]
+fn a_page_that_was_asked_for_ahead_has_the_time_when_it_was() {
+    let env = env();
+    let last = published::Shared::new(LastScrape::default());
+    let mut assigned = assigned(&env, &last);
+    let (mut buffers, tolerance) = (Buffers::default(), Duration::from_millis(2));
+    let page = Fetched::plain(200, b"a 1\n");
+    let mut scrape = |scheduled: u64, now: u64| {
+        let now = Mono::from_millis(now);
+        let _spec = assigned.begin(Mono::from_millis(scheduled), now, &EPOCH, tolerance);
+        let blocks = assigned.complete(Ok(&page), &mut buffers, now, &env.metrics);
+        blocks[0].offset_ms
+    };
+    assert_eq!(scrape(15_000, 14_900), 14_900);
+    assert_eq!(scrape(30_001, 30_001), 30_001);
+    assert_eq!(scrape(45_001, 45_003), 45_001);
+    assert_eq!(scrape(60_001, 60_004), 60_004);
+}

@@ -152,6 +152,16 @@ impl Ledger {
             .unwrap_or(0)
     }
 
+    /// Refuses connections to all targets and cuts those there are.
+    pub(crate) fn go_away(&self) {
+        self.targets.iter().for_each(|(server, _)| server.pause());
+    }
+
+    /// Listens again.
+    pub(crate) fn come_back(&self) {
+        self.targets.iter().for_each(|(server, _)| server.resume());
+    }
+
     /// Waits until every target was scraped `more` times from now on.
     pub(crate) fn wait_for(&self, more: usize) {
         let aim: Vec<usize> = self
