@@ -7,9 +7,9 @@ use super::error::ParseError;
 use super::key::SeriesText;
 use super::lexer::State;
 use super::protocol::Format;
-use super::series::{Braces, Visit};
-use super::tail;
+use super::series::{self, Braces, Visit};
 use super::view::{Stop, View};
+use super::{number, tail};
 use crate::model::exemplar::Exemplar;
 use crate::model::labels::Labels;
 
@@ -56,6 +56,23 @@ struct Parts {
     value: f64,
     timestamp_ms: Option<i64>,
     end: usize,
+}
+
+/// The end of the commonest exemplar, which begins here, up to its newline: one that is right whatever
+/// its numbers are. None says nothing about it.
+pub(super) fn plain(input: &[u8]) -> Option<usize> {
+    input.first().filter(|byte| **byte == b'{')?;
+    let mut at = series::plain_braces(input, 1)?;
+    for _value_and_timestamp in 0..2 {
+        if *input.get(at)? != b' ' {
+            return None;
+        }
+        at = number::plain_finite(input, at + 1)?;
+        if *input.get(at)? == b'\n' {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Checks the exemplar whose opening brace is at `open`, up to the newline; returns its end.

@@ -5,8 +5,9 @@ use super::lexer::State;
 use super::line::Item;
 use super::protocol::Format;
 use super::quoted::{self, Rules};
-use super::series::{is_name_start, metric_name};
+use super::series::is_name_start;
 use super::view::{Stop, View};
+use super::words;
 use crate::model::metadata::MetricType;
 
 /// A comment that says something about a family.
@@ -56,23 +57,23 @@ pub(super) fn text<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize
     // One byte separates name and text, whatever it is; blanks alone are no text.
     let blank = rest.iter().all(|byte| matches!(byte, b' ' | b'\t'));
     let content = if blank { &[][..] } else { &rest[1..] };
-    let item = item(view, keyword, name, name_end, content)?;
-    Ok((item, consumed(view, end)))
+    item(
+        view,
+        (keyword, name),
+        name_end,
+        content,
+        consumed(view, end),
+    )
 }
 
 /// Reads the comment of OpenMetrics whose `#` is at `start`.
 pub(super) fn open_metrics<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize), Stop> {
-    let mut keyword = None;
-    for (word, own) in [
-        (&b"# HELP "[..], Some(Keyword::Help)),
-        (b"# TYPE ", Some(Keyword::Type)),
-        (b"# UNIT ", Some(Keyword::Unit)),
-        (b"# EOF", None),
-    ] {
-        if starts_with(view, start, word)? {
-            keyword = Some((own, start + word.len()));
-        }
-    }
+    let keyword = match view.input.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(b"# HELP ") => Some((Some(Keyword::Help), start + 7)),
+        Some(b"# TYPE ") => Some((Some(Keyword::Type), start + 7)),
+        Some(b"# UNIT ") => Some((Some(Keyword::Unit), start + 7)),
+        _ => open_metrics_keyword(view, start)?,
+    };
     let (keyword, at) = match keyword {
         None => {
             let expectation = "expected a valid start token";
@@ -90,14 +91,27 @@ pub(super) fn open_metrics<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a
         return Err(lacks_text());
     }
     let end = line_end(view, name_end)?.ok_or_else(lacks_text)?;
-    let item = item(
-        view,
-        keyword,
-        name,
-        name_end,
-        &view.input[name_end + 1..end],
-    )?;
-    Ok((item, end + 1))
+    let content = &view.input[name_end + 1..end];
+    item(view, (keyword, name), name_end, content, end + 1)
+}
+
+/// The word behind the hash sign, none for the end of the page, and where it ends.
+fn open_metrics_keyword(
+    view: &View<'_>,
+    start: usize,
+) -> Result<Option<(Option<Keyword>, usize)>, Stop> {
+    let mut keyword = None;
+    for (word, own) in [
+        (&b"# HELP "[..], Some(Keyword::Help)),
+        (b"# TYPE ", Some(Keyword::Type)),
+        (b"# UNIT ", Some(Keyword::Unit)),
+        (b"# EOF", None),
+    ] {
+        if starts_with(view, start, word)? {
+            keyword = Some((own, start + word.len()));
+        }
+    }
+    Ok(keyword)
 }
 
 fn starts_with(view: &View<'_>, start: usize, word: &[u8]) -> Result<bool, Stop> {
@@ -138,7 +152,7 @@ fn family_name<'a>(
             Err(_) => return Err(unexpected()),
         },
         Some(first) if is_name_start(first) => {
-            let end = metric_name(view.input, at + 1);
+            let end = words::name(view.input, at + 1);
             view.byte(end)?;
             (at, end, end)
         }
@@ -150,13 +164,15 @@ fn family_name<'a>(
     Ok((name, end))
 }
 
+/// The item that a comment is, and how many bytes it takes; errors are laid at `at`.
+#[inline]
 fn item<'a>(
     view: &View<'a>,
-    keyword: Keyword,
-    name: &'a str,
+    (keyword, name): (Keyword, &'a str),
     at: usize,
     content: &'a [u8],
-) -> Result<Item<'a>, Stop> {
+    length: usize,
+) -> Result<(Item<'a>, usize), Stop> {
     let utf8 = |what: &str| {
         std::str::from_utf8(content).map_err(|_| {
             let text = quote(content);
@@ -164,10 +180,10 @@ fn item<'a>(
         })
     };
     match keyword {
-        Keyword::Help => Ok(Item::Help {
-            name,
-            text: utf8("help text")?,
-        }),
+        Keyword::Help => {
+            let text = utf8("help text")?;
+            Ok((Item::Help { name, text }, length))
+        }
         Keyword::Unit => {
             let unit = utf8("unit")?;
             let stem = name.strip_suffix(unit);
@@ -176,13 +192,13 @@ fn item<'a>(
                 let message = format!("unit {unit} not a suffix of metric {name}");
                 return Err(Stop::wrong(at, message));
             }
-            Ok(Item::Unit { name, unit })
+            Ok((Item::Unit { name, unit }, length))
         }
         Keyword::Type => {
             let kind = kind(view.format, content).ok_or_else(|| {
                 Stop::wrong(at, format!("invalid metric type {}", quote(content)))
             })?;
-            Ok(Item::Type { name, kind })
+            Ok((Item::Type { name, kind }, length))
         }
     }
 }

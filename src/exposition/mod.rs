@@ -27,6 +27,7 @@ mod quoted;
 mod series;
 mod tail;
 mod view;
+mod words;
 
 #[cfg(test)]
 pub(crate) use proto::testing as proto_messages;

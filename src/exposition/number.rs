@@ -1,6 +1,7 @@
 //! Numbers as Go reads them: decimal floats, infinities and NaN by name, and nothing that came
 //! after Go 1.12 (no hexadecimal floats, no underscores), as Prometheus insists.
 
+use super::words;
 use crate::model::value;
 
 /// Why a text is no number.
@@ -26,49 +27,35 @@ impl NumberError {
     }
 }
 
-/// Powers of ten that a double holds exactly.
-const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];
-
-/// Largest integer up to which every integer is a double.
-const EXACT_MAX: u64 = 1 << 53;
-
-/// Most digits that cannot overflow a `u64`.
-const DIGITS_MAX: usize = 19;
-
-/// Reads the number at the start of `text` if it is a short decimal, and its length. What it
-/// returns is correctly rounded; None says nothing about the text.
-#[inline]
-pub(super) fn short_decimal(text: &[u8]) -> Option<(f64, usize)> {
-    let negative = *text.first()? == b'-';
-    let start = usize::from(negative);
-    let (mut mantissa, mut at) = digits(text, start, 0);
-    let mut count = at - start;
-    let mut exponent = 0i32;
-    if text.get(at) == Some(&b'.') {
-        let fraction = at + 1;
-        (mantissa, at) = digits(text, fraction, mantissa);
-        count += at - fraction;
-        exponent = -((at - fraction) as i32);
-    }
-    if count == 0 || count > DIGITS_MAX || mantissa > EXACT_MAX {
+/// Reads the decimal at the start of `text` if it begins with a digit, a minus sign before it or not, and
+/// is finite; and its length. None says nothing about the text.
+pub(super) fn plain_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let magnitude = text.strip_prefix(b"-").unwrap_or(text);
+    if !magnitude.first()?.is_ascii_digit() {
         return None;
     }
-    if let Some(b'e' | b'E') = text.get(at) {
-        let (written, end) = short_exponent(text, at + 1)?;
-        exponent += written;
-        at = end;
+    let found: (f64, usize) = fast_float2::parse_partial(text).ok()?;
+    found.0.is_finite().then_some(found)
+}
+
+/// The end of the number at `at` if it is of the commonest kind (digits, perhaps a fraction, perhaps an
+/// exponent of two digits) and so short that it is finite for certain. None says nothing about it.
+pub(super) fn plain_finite(text: &[u8], at: usize) -> Option<usize> {
+    let mut end = words::digits(text, at);
+    if end == at {
+        return None;
     }
-    let magnitude = mantissa as f64;
-    // Both factors are exact, so one rounding happens: the right one.
-    let scaled = if exponent < 0 {
-        magnitude / POWERS.get(exponent.unsigned_abs() as usize)?
-    } else {
-        magnitude * POWERS.get(exponent as usize)?
-    };
-    Some((if negative { -scaled } else { scaled }, at))
+    if text.get(end) == Some(&b'.') {
+        end = words::digits(text, end + 1);
+    }
+    let is_short = end - at < 100;
+    if let Some(b'e' | b'E') = text.get(end) {
+        let [_, b'+' | b'-', b'0'..=b'9', b'0'..=b'9'] = text.get(end..)?.first_chunk()? else {
+            return None;
+        };
+        end += 4;
+    }
+    is_short.then_some(end)
 }
 
 /// Reads the integer of one to seven digits at the start of `text`, if a newline follows it, and its
@@ -85,11 +72,8 @@ pub(super) fn short_integer_line(text: &[u8]) -> Option<(f64, usize)> {
     if bits == 0 || bits == u64::BITS || (word >> bits) as u8 != b'\n' {
         return None;
     }
-    // Zeros in front; then pairs, fours and all eight become one number each.
-    let mut value = digits << (u64::BITS - bits);
-    value = value.wrapping_mul((10 << 8) + 1) >> 8;
-    value = (value & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
-    value = (value & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32;
+    // Zeros in front.
+    let value = words::joined(digits << (u64::BITS - bits));
     Some((exact(value), (bits / 8) as usize))
 }
 
@@ -101,38 +85,12 @@ fn exact(value: u64) -> f64 {
     f64::from_bits(TWO_TO_52 | value) - f64::from_bits(TWO_TO_52)
 }
 
-#[inline]
-fn digits(text: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
-    while let Some(byte) = text.get(at) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        // Overflow is found by counting digits.
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
-    }
-    (value, at)
-}
-
-/// An exponent of one to three digits.
-fn short_exponent(text: &[u8], at: usize) -> Option<(i32, usize)> {
-    let sign = *text.get(at)?;
-    let start = at + usize::from(matches!(sign, b'+' | b'-'));
-    let (value, end) = digits(text, start, 0);
-    if end == start || end - start > 3 {
-        return None;
-    }
-    let value = value as i32;
-    Some((if sign == b'-' { -value } else { value }, end))
-}
-
 /// Reads the whole of `text` as a float; every NaN becomes the canonical one.
 ///
 /// # Errors
 /// See [`NumberError`].
 pub(super) fn float(text: &[u8]) -> Result<f64, NumberError> {
-    if let Some((value, length)) = short_decimal(text)
+    if let Some((value, length)) = plain_decimal(text)
         && length == text.len()
     {
         return Ok(value);
@@ -173,11 +131,11 @@ pub(super) fn decimal_or_name(text: &[u8]) -> Result<f64, NumberError> {
 
 /// Digits with at most one point among them, then perhaps an exponent.
 fn is_decimal(text: &[u8]) -> bool {
-    let (_, whole_end) = digits(text, 0, 0);
+    let whole_end = words::digits(text, 0);
     let mut at = whole_end;
     let mut count = whole_end;
     if text.get(at) == Some(&b'.') {
-        let (_, end) = digits(text, at + 1, 0);
+        let end = words::digits(text, at + 1);
         count += end - at - 1;
         at = end;
     }
@@ -186,7 +144,7 @@ fn is_decimal(text: &[u8]) -> bool {
     }
     if let Some(b'e' | b'E') = text.get(at) {
         let start = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        let (_, end) = digits(text, start, 0);
+        let end = words::digits(text, start);
         return end > start && end == text.len();
     }
     at == text.len()
@@ -247,7 +205,7 @@ mod tests {
             let mut text = text.into_bytes();
             text.extend(behind);
             if let Some((value, length)) = short_integer_line(&text) {
-                prop_assert_eq!(short_decimal(&text), Some((value, length)));
+                prop_assert_eq!(plain_decimal(&text), Some((value, length)));
                 prop_assert_eq!(text[length], b'\n');
             } else {
                 let short = text.iter().position(|byte| *byte == b'\n').unwrap_or(8);

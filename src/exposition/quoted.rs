@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::protocol::Format;
 use super::view::{Stop, View};
+use super::words::{self, HIGH};
 
 /// What a quoted string may hold unescaped. The differences are accidents of Prometheus's lexers.
 #[derive(Clone, Copy, Debug)]
@@ -83,30 +84,17 @@ pub(super) fn scan(
     }
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGH: u64 = ONES * 0x80;
-
-/// Marks, in the high bit of each byte, at least the lowest byte of `word` that is zero.
-#[inline]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGH
-}
-
 /// Skips, eight at a time, bytes that are no quote, no backslash and no control character. May
 /// stop earlier than it must near the end of `input`. Bits of what it skipped go into `high`.
 #[inline]
 fn skip_plain(input: &[u8], mut at: usize, high: &mut u64) -> usize {
-    while let Some(chunk) = input.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quotes = zeros(word ^ (ONES * b'"' as u64));
-        let backslashes = zeros(word ^ (ONES * b'\\' as u64));
-        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let stops = quotes | backslashes | controls;
+    while let Some(word) = words::at(input, at) {
+        let stops = words::not_plain_text(word);
         if stops != 0 {
             // Only the bytes below the first stop belong to the string.
-            let bits = stops.trailing_zeros() & !7;
-            *high |= word & !(u64::MAX << bits);
-            return at + (bits / 8) as usize;
+            let length = words::before_mark(stops);
+            *high |= word & !(u64::MAX << (8 * length));
+            return at + length;
         }
         *high |= word;
         at += 8;

@@ -4,6 +4,7 @@ use super::lexer::{self, State};
 use super::protocol::Format;
 use super::quoted::{self, Rules};
 use super::view::{Stop, View};
+use super::words;
 
 /// Told every piece of a series, in order, escapes as they stand. All are valid UTF-8.
 pub(super) trait Visit {
@@ -59,15 +60,6 @@ pub(super) const fn is_name_start(byte: u8) -> bool {
     is_metric_byte(byte) && !byte.is_ascii_digit()
 }
 
-/// The end of the run of bytes of an unquoted metric name at `at`.
-#[inline]
-pub(super) fn metric_name(input: &[u8], mut at: usize) -> usize {
-    while input.get(at).is_some_and(|byte| is_metric_byte(*byte)) {
-        at += 1;
-    }
-    at
-}
-
 #[inline]
 fn label_name(input: &[u8], mut at: usize) -> usize {
     while input.get(at).is_some_and(|byte| is_label_byte(*byte)) {
@@ -83,6 +75,45 @@ pub(super) struct Scanned {
     pub(super) last_token: usize,
 }
 
+/// The end of the commonest series, which begins here: a name, perhaps labels without blanks, escapes and
+/// foreign letters, and a blank behind it. Every dialect reads it so. None says nothing about it.
+#[inline]
+pub(super) fn plain(input: &[u8]) -> Option<usize> {
+    if !is_name_start(*input.first()?) {
+        return None;
+    }
+    let end = words::name(input, 1);
+    match input.get(end)? {
+        b'{' => plain_braces(input, end + 1),
+        // A brace may come behind blanks.
+        b' ' if !matches!(input.get(end + 1)?, b' ' | b'\t' | b'{') => Some(end),
+        _ => None,
+    }
+}
+
+/// From behind an opening brace to behind the closing one, for labels as in [`plain`], one at least.
+#[inline]
+pub(super) fn plain_braces(input: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let name_end = label_name(input, at);
+        if name_end == at || input[at].is_ascii_digit() {
+            return None;
+        }
+        if *input.get(name_end..)?.first_chunk()? != *b"=\"" {
+            return None;
+        }
+        let close = words::plain_ascii(input, name_end + 2);
+        if *input.get(close)? != b'"' {
+            return None;
+        }
+        match input.get(close + 1)? {
+            b',' => at = close + 2,
+            b'}' => return Some(close + 2),
+            _ => return None,
+        }
+    }
+}
+
 /// Scans the series at `start`, which begins with a brace or the first byte of a name.
 #[inline]
 pub(super) fn scan<V: Visit>(
@@ -93,7 +124,7 @@ pub(super) fn scan<V: Visit>(
     let mut end = start;
     let unquoted = view.input.get(start) != Some(&b'{');
     if unquoted {
-        end = metric_name(view.input, start);
+        end = words::name(view.input, start);
         let open = view.blanks(end);
         let next = view.byte(open)?;
         visit.metric(&view.input[start..end]);

@@ -8,7 +8,7 @@ use super::protocol::Format;
 use super::series::Scanned;
 use super::view::{Stop, View};
 
-/// The commonest end of a row: a blank, a short decimal, a newline. Every dialect reads it so.
+/// The commonest end of a row: a blank, a decimal, a newline. Every dialect reads it so.
 #[inline(always)]
 pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)> {
     if input.get(at) != Some(&b' ') {
@@ -18,12 +18,25 @@ pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)>
     if let Some((value, length)) = number::short_integer_line(rest) {
         return Some((Tail::of(value), at + 1 + length + 1));
     }
-    let (value, length) = number::short_decimal(rest)?;
+    let (value, length) = number::plain_decimal(rest)?;
     let end = at + 1 + length;
     if input.get(end) != Some(&b'\n') {
         return None;
     }
     Some((Tail::of(value), end + 1))
+}
+
+/// The commonest end of a row of OpenMetrics that has an exemplar, newline included.
+pub(super) fn plain_with_exemplar(input: &[u8], at: usize) -> Option<(Tail<'_>, usize)> {
+    let rest = input.get(at..)?.strip_prefix(b" ")?;
+    let (value, length) = number::plain_decimal(rest)?;
+    let rest = rest.get(length..)?.strip_prefix(b" # ")?;
+    let end = exemplar::plain(rest)?;
+    let tail = Tail {
+        exemplar: Some(&rest[..end]),
+        ..Tail::of(value)
+    };
+    Some((tail, at + 1 + length + 3 + end + 1))
 }
 
 /// Reads the rest of a row behind its series, newline included.

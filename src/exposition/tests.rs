@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::error::ParseError;
 use super::line::{Item, LineParser};
 use super::protocol::Format;
+use super::view::View;
+use super::{series, tail};
 use crate::limits;
 
 /// Fragments from which pages are put together: enough of them fit that many pages are valid.
@@ -158,6 +160,31 @@ proptest! {
     }
 
     #[test]
+    fn the_short_way_reads_rows_as_the_long_one(
+        format in any_format(),
+        name in "[a-z_:0-9é]{0,2}[a-z0-9_:]{0,18}",
+        labels in "(\\{([a-z_0-9]{0,2}[a-z0-9]{0,9}=\"[a-z0-9 .é\\\\\"]{0,18}\",?){0,3}\\})?",
+        value in "[ \t{]{0,2}(-?[0-9]{1,20}|[0-9.e+-]{0,24}|[naif+]{0,4})",
+        exemplar in "( # \\{([a-z0-9é]{1,9}=\"[a-z0-9é]{0,20}\",?){0,2}\\} [0-9.e+-]{0,24}( [0-9.e+]{0,24})?)?",
+    ) {
+        let line = format!("{name}{labels}{value}{exemplar}\nx 1\n");
+        let view = View { input: line.as_bytes(), format, last: false };
+        if let Some(end) = series::plain(view.input) {
+            let scanned = series::scan(&view, 0, &mut ()).expect("the long way takes it");
+            prop_assert_eq!(scanned.end, end);
+            let mut short = tail::plain(view.input, end);
+            if format == Format::OpenMetrics {
+                short = short.or_else(|| tail::plain_with_exemplar(view.input, end));
+            }
+            if let Some((tail, length)) = short {
+                let long = tail::read(&view, scanned).expect("the long way takes it");
+                prop_assert_eq!((tail, length), long);
+                prop_assert_eq!(tail.value.to_bits(), long.0.value.to_bits());
+            }
+        }
+    }
+
+    #[test]
     fn decimals_are_rounded_correctly(
         whole in "[0-9]{0,12}",
         fraction in "[0-9]{0,12}",
@@ -187,6 +214,15 @@ fn common_rows_go_the_short_way() {
         let found = LineParser::new(format).tail(page.as_bytes(), 3);
         assert_eq!(found.map(|(_, length)| length), Some(line.len()), "{line}");
     }
+    for series in ["foo", "a:b_c", "foo{a=\"\"}", "foo{a=\"b c\",_d=\"1/2\"}"] {
+        let row = format!("{series} 0.24496509464097568\n");
+        assert_eq!(series::plain(row.as_bytes()), Some(series.len()));
+        let read = tail::plain(row.as_bytes(), series.len());
+        assert_eq!(read.map(|(_, end)| end), Some(row.len()));
+    }
+    let row = b"foo 500.0 # {a=\"b\"} 0.004129940693066469 1.7953222614208555e+09\n";
+    let read = tail::plain_with_exemplar(row, 3);
+    assert_eq!(read.map(|(_, end)| end), Some(row.len()));
 }
 
 #[test]
