@@ -165,7 +165,6 @@ fn family_name<'a>(
 }
 
 /// The item that a comment is, and how many bytes it takes; errors are laid at `at`.
-#[inline]
 fn item<'a>(
     view: &View<'a>,
     (keyword, name): (Keyword, &'a str),

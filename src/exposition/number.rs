@@ -119,35 +119,19 @@ pub(super) fn decimal_or_name(text: &[u8]) -> Result<f64, NumberError> {
     if text.eq_ignore_ascii_case(b"nan") {
         return Ok(value::NAN);
     }
-    if !is_decimal(magnitude) {
+    // No second sign, and no further names for infinity.
+    if !matches!(magnitude.first(), Some(b'0'..=b'9' | b'.')) {
         return Err(NumberError::Syntax);
     }
-    let value: f64 = fast_float2::parse(magnitude).map_err(|_| NumberError::Syntax)?;
+    let parsed = fast_float2::parse_partial(magnitude);
+    let (value, length): (f64, usize) = parsed.map_err(|_| NumberError::Syntax)?;
+    if length < magnitude.len() {
+        return Err(NumberError::Syntax);
+    }
     if value.is_infinite() {
         return Err(NumberError::Range);
     }
     Ok(if negative { -value } else { value })
-}
-
-/// Digits with at most one point among them, then perhaps an exponent.
-fn is_decimal(text: &[u8]) -> bool {
-    let whole_end = words::digits(text, 0);
-    let mut at = whole_end;
-    let mut count = whole_end;
-    if text.get(at) == Some(&b'.') {
-        let end = words::digits(text, at + 1);
-        count += end - at - 1;
-        at = end;
-    }
-    if count == 0 {
-        return false;
-    }
-    if let Some(b'e' | b'E') = text.get(at) {
-        let start = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        let end = words::digits(text, start);
-        return end > start && end == text.len();
-    }
-    at == text.len()
 }
 
 /// Reads digits as a count of milliseconds.
@@ -196,6 +180,65 @@ mod tests {
         ] {
             assert_eq!(short_integer_line(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_go_does_not_read_is_no_number() {
+        for text in [
+            "",
+            ".",
+            "-",
+            "+",
+            "--1",
+            "-+1",
+            "+-1",
+            "1e",
+            "1e+",
+            "1.e",
+            "e5",
+            "1.2.3",
+            "1 ",
+            " 1",
+            "1,5",
+            "in",
+            "infi",
+            "infinityy",
+            "nanx",
+            "0x10",
+            "1f",
+            "١",
+            "1e5.",
+            "..5",
+            "-.",
+        ] {
+            assert_eq!(float(text.as_bytes()), Err(NumberError::Syntax), "{text:?}");
+        }
+        for text in ["1_0", "0x1p3", "1P", "_"] {
+            assert_eq!(
+                float(text.as_bytes()),
+                Err(NumberError::Unsupported),
+                "{text:?}"
+            );
+        }
+        for (text, expected) in [
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("+1e2", 100.0),
+            ("-.5e-1", -0.05),
+            ("1E+02", 100.0),
+            ("-0", -0.0),
+            ("+Inf", f64::INFINITY),
+            ("-infinity", f64::NEG_INFINITY),
+            ("1e-400", 0.0),
+        ] {
+            assert_eq!(
+                float(text.as_bytes()).map(f64::to_bits),
+                Ok(expected.to_bits()),
+                "{text:?}"
+            );
+        }
+        assert_eq!(float(b"1e400"), Err(NumberError::Range));
+        assert_eq!(float(b"-1e400"), Err(NumberError::Range));
     }
 
     proptest! {

@@ -45,7 +45,6 @@ pub(super) struct Found {
 
 /// Finds the end of the string whose opening quote is at `open`; the inner error is the byte
 /// that no string may hold, or the end of the page.
-#[inline]
 pub(super) fn scan(
     view: &View<'_>,
     open: usize,

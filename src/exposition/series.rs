@@ -115,7 +115,6 @@ pub(super) fn plain_braces(input: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Scans the series at `start`, which begins with a brace or the first byte of a name.
-#[inline]
 pub(super) fn scan<V: Visit>(
     view: &View<'_>,
     start: usize,

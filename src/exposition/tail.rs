@@ -27,6 +27,7 @@ pub(super) fn plain<'a>(input: &'a [u8], at: usize) -> Option<(Tail<'a>, usize)>
 }
 
 /// The commonest end of a row of OpenMetrics that has an exemplar, newline included.
+#[inline(never)]
 pub(super) fn plain_with_exemplar(input: &[u8], at: usize) -> Option<(Tail<'_>, usize)> {
     let rest = input.get(at..)?.strip_prefix(b" ")?;
     let (value, length) = number::plain_decimal(rest)?;
