@@ -152,6 +152,15 @@ fn an_epoch_is_known_before_its_first_block_is_read() {
     assert!(wal.join());
 }
 
+/// Waits until the log's thread has done all that it was given.
+fn wait_for_rest(wal: &Wal) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while wal.pulse().read().is_working() {
+        assert!(Instant::now() < deadline, "the log's thread does not rest");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
     let dir = tempfile::tempdir().expect("folder");
@@ -165,6 +174,8 @@ fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
     for _ in 0..2 {
         assert!(appender.send(workload.next_block()));
         queue.start = AckRanges::up_to(drain(&mut queue, 1)[0].sequence);
+        // A block can be read before its thread looks for the next one, which must not find it yet.
+        wait_for_rest(&wal);
     }
     // From here on the log gathers.
     for _ in 1..limits::LOG_GATHER_BLOCKS {
