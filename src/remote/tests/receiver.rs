@@ -36,6 +36,8 @@ pub(super) enum Reply {
     Slow(Duration),
     /// Not stored.
     Status(u16),
+    /// Not stored if it came with zstd; 200 otherwise.
+    RefusesZstd(u16),
     /// Stored, and this number of samples is said to be written, and no histogram.
     Says(usize),
     /// Not stored; a captive portal's page.
@@ -134,7 +136,7 @@ impl Receiver {
                     let _timeout = silence.recv_timeout(time);
                     "204 No Content"
                 }
-                Reply::Status(status) => &format!("{status} Scripted"),
+                Reply::Status(status) | Reply::RefusesZstd(status) => &format!("{status} Scripted"),
                 Reply::Page => "200 OK\r\nContent-Type: text/html",
                 Reply::Redirect => &format!("307 Moved\r\nLocation: {}", self.url()),
                 Reply::Reset | Reply::StoreAndReset => return,
@@ -181,7 +183,11 @@ impl Receiver {
         } else {
             state.script.pop_front()
         };
-        let mut reply = scripted.unwrap_or(Reply::Ok);
+        let mut reply = match scripted.unwrap_or(Reply::Ok) {
+            Reply::RefusesZstd(status) if protocol == Protocol::V1Zstd => Reply::Status(status),
+            Reply::RefusesZstd(_) => Reply::Ok,
+            reply => reply,
+        };
         let bad = |series: &TimeSeries| state.refused.contains(&series_name(series));
         if request.timeseries.iter().any(bad) {
             reply = Reply::Status(400);
