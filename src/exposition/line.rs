@@ -157,6 +157,10 @@ impl LineParser {
                 return Ok(Some((Item::Row(Row { key, tail }), length)));
             }
         }
+        if let Some((item, length)) = self.plain_comment(view.input) {
+            self.position += length as u64;
+            return Ok(Some((item, length)));
+        }
         match self.item(&view) {
             Ok((item, length)) => {
                 self.position += length as u64;
@@ -178,6 +182,19 @@ impl LineParser {
             true => None,
             false => series::plain(input),
         }
+    }
+
+    /// The commonest kind of comment, if one comes.
+    #[inline(always)]
+    fn plain_comment<'a>(&mut self, input: &'a [u8]) -> Option<(Item<'a>, usize)> {
+        if self.ended || self.format == Format::Rows {
+            return None;
+        }
+        let (item, length) = meta::plain(self.format, input)?;
+        if let Item::Type { kind, .. } = item {
+            self.kind = kind;
+        }
+        Some((item, length))
     }
 
     /// Parses what follows the series in a row whose series is known: the caller has recognised

@@ -28,6 +28,44 @@ impl Keyword {
     }
 }
 
+/// The commonest comment, which begins here, and its length: the help or the type of a family, with
+/// single blanks and no quotes, up to a newline. Every dialect of text reads it so. None says nothing
+/// about it.
+#[inline(always)]
+pub(super) fn plain(format: Format, input: &[u8]) -> Option<(Item<'_>, usize)> {
+    let (start, rest) = input.split_first_chunk::<7>()?;
+    let (name_end, end) = plain_parts(rest)?;
+    let name = std::str::from_utf8(&rest[..name_end]).ok()?;
+    let content = &rest[name_end + 1..end];
+    let item = match start {
+        b"# HELP " => {
+            let text = std::str::from_utf8(content).ok()?;
+            Item::Help { name, text }
+        }
+        b"# TYPE " => {
+            let kind = kind(format, content)?;
+            Item::Type { name, kind }
+        }
+        _ => return None,
+    };
+    Some((item, start.len() + end + 1))
+}
+
+/// Where the name of such a comment ends and where its text does.
+fn plain_parts(rest: &[u8]) -> Option<(usize, usize)> {
+    rest.first().filter(|byte| is_name_start(**byte))?;
+    let name_end = words::name(rest, 1);
+    let [b' ', first] = rest.get(name_end..)?.first_chunk()? else {
+        return None;
+    };
+    // Blanks alone are no text in one of the dialects.
+    if matches!(first, b' ' | b'\t' | b'\n') {
+        return None;
+    }
+    let text_length = memchr::memchr(b'\n', &rest[name_end + 1..])?;
+    Some((name_end, name_end + 1 + text_length))
+}
+
 /// Reads the comment of Prometheus text whose `#` is at `start`.
 pub(super) fn text<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize), Stop> {
     let end = line_end(view, start)?.unwrap_or(view.input.len());
@@ -68,13 +106,7 @@ pub(super) fn text<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize
 
 /// Reads the comment of OpenMetrics whose `#` is at `start`.
 pub(super) fn open_metrics<'a>(view: &View<'a>, start: usize) -> Result<(Item<'a>, usize), Stop> {
-    let keyword = match view.input.get(start..).and_then(<[u8]>::first_chunk) {
-        Some(b"# HELP ") => Some((Some(Keyword::Help), start + 7)),
-        Some(b"# TYPE ") => Some((Some(Keyword::Type), start + 7)),
-        Some(b"# UNIT ") => Some((Some(Keyword::Unit), start + 7)),
-        _ => open_metrics_keyword(view, start)?,
-    };
-    let (keyword, at) = match keyword {
+    let (keyword, at) = match open_metrics_keyword(view, start)? {
         None => {
             let expectation = "expected a valid start token";
             return Err(view.unexpected(expectation, State::Start, start, start));

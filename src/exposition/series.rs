@@ -75,8 +75,9 @@ pub(super) struct Scanned {
     pub(super) last_token: usize,
 }
 
-/// The end of the commonest series, which begins here: a name, perhaps labels without blanks, escapes and
-/// foreign letters, and a blank behind it. Every dialect reads it so. None says nothing about it.
+/// The end of the commonest series, which begins here: a name, perhaps labels whose values have no escapes
+/// and no foreign letters and between which nothing is blank. What is behind it is for the caller to see.
+/// Every dialect reads it so. None says nothing about it.
 #[inline]
 pub(super) fn plain(input: &[u8]) -> Option<usize> {
     if !is_name_start(*input.first()?) {

@@ -1,5 +1,5 @@
 //! Properties of the line parser: cutting the input changes nothing, and the short way through a
-//! known row accepts what the long way accepts.
+//! row or a comment accepts what the long way accepts.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::error::ParseError;
 use super::line::{Item, LineParser};
 use super::protocol::Format;
 use super::view::View;
-use super::{series, tail};
+use super::{meta, series, tail};
 use crate::limits;
 
 /// Fragments from which pages are put together: enough of them fit that many pages are valid.
@@ -185,6 +185,24 @@ proptest! {
     }
 
     #[test]
+    fn the_short_way_reads_comments_as_the_long_one(
+        format in any_format(),
+        word in "# (HELP|TYPE|UNIT|EOF) ",
+        name in "[a-z_:0-9é]{0,2}[a-z0-9_:]{0,18}",
+        text in "[ \t]{0,2}(counter|info|untyped|[a-z é\\\\]{0,20})",
+    ) {
+        let line = format!("{word}{name}{text}\nx 1\n");
+        let view = View { input: line.as_bytes(), format, last: false };
+        if let Some(short) = meta::plain(format, view.input) {
+            let long = match format {
+                Format::OpenMetrics => meta::open_metrics(&view, 0),
+                Format::Text | Format::Rows => meta::text(&view, 0),
+            };
+            prop_assert_eq!(short, long.expect("the long way takes it"));
+        }
+    }
+
+    #[test]
     fn decimals_are_rounded_correctly(
         whole in "[0-9]{0,12}",
         fraction in "[0-9]{0,12}",
@@ -199,7 +217,7 @@ proptest! {
 }
 
 #[test]
-fn common_rows_go_the_short_way() {
+fn common_lines_go_the_short_way() {
     // However long the page is.
     let rest = "bar 2\n".repeat(limits::EXPOSITION_ITEM_BYTES_MAX / 4);
     for (format, line) in [
@@ -223,6 +241,12 @@ fn common_rows_go_the_short_way() {
     let row = b"foo 500.0 # {a=\"b\"} 0.004129940693066469 1.7953222614208555e+09\n";
     let read = tail::plain_with_exemplar(row, 3);
     assert_eq!(read.map(|(_, end)| end), Some(row.len()));
+    for comment in ["# HELP a:b_c Of \\\\ é.\n", "# TYPE foo gauge\n"] {
+        for format in [Format::Text, Format::OpenMetrics] {
+            let read = meta::plain(format, comment.as_bytes());
+            assert_eq!(read.map(|(_, end)| end), Some(comment.len()), "{comment}");
+        }
+    }
 }
 
 #[test]
