@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use crate::config::Config;
 use crate::config::remote_write::RemoteWriteConfig;
 use crate::limits;
+use crate::model::block::Sequence;
 use crate::model::labels::Labels;
 use crate::net::resolve::Resolver;
 use crate::remote::metadata::MetadataSource;
@@ -102,16 +103,18 @@ impl Endpoints {
     }
 
     /// Gives every endpoint of a configuration its place at the log, which is behind what the log
-    /// has now. To be called before anything new comes, so that an endpoint which is new misses
-    /// nothing while it and others start.
-    pub(super) fn take_places(config: &Config, wal: &Wal) {
+    /// has now: up to the block that is returned. To be called before anything new comes, so that an
+    /// endpoint which is new misses nothing while it and others start.
+    pub(super) fn take_places(config: &Config, wal: &Wal) -> Sequence {
         for wanted in &config.remote_write {
             // The place stays when the registration goes.
             drop(wal.register_queue(&wanted.name));
         }
+        wal.status().load().progress.taken
     }
 
-    /// Brings the endpoints in line with a configuration.
+    /// Brings the endpoints in line with a configuration. New ones may have sent what the log has up
+    /// to `sent_before` when they ran last.
     ///
     /// # Errors
     /// One text for all endpoints that could not be started or changed; the others are in line.
@@ -120,6 +123,7 @@ impl Endpoints {
         config: &Config,
         wal: &Wal,
         env: &EndpointEnv,
+        sent_before: Sequence,
     ) -> Result<(), String> {
         let mut old = self.running.with(std::mem::take);
         let (mut next, mut problems) = (Vec::new(), Vec::new());
@@ -134,7 +138,7 @@ impl Endpoints {
                 }
                 None => {
                     self.cut_retiring(&wanted.name);
-                    start(wanted, labels, wal, env).map(|own| next.push(own))
+                    start(wanted, labels, (wal, sent_before), env).map(|own| next.push(own))
                 }
             };
             if let Err(error) = result {
@@ -266,7 +270,7 @@ fn carried(before: Totals, old: (u64, u64), new: (u64, u64)) -> Totals {
 fn start(
     config: &Arc<RemoteWriteConfig>,
     labels: &Labels,
-    wal: &Wal,
+    (wal, sent_before): (&Wal, Sequence),
     env: &EndpointEnv,
 ) -> io::Result<Running> {
     let Queue {
@@ -284,7 +288,7 @@ fn start(
         source,
         settled,
         start: start.floor(),
-        sent_before: wal.status().load().progress.taken,
+        sent_before,
         wake,
         timeline: wal.timeline(),
         metadata: Arc::clone(&env.metadata),

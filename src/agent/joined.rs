@@ -14,19 +14,20 @@ use super::enclosure;
 use super::endpoints::{EndpointEnv, Endpoints};
 use super::exit::ExitStatus;
 use super::metadata::ActiveFamilies;
+use super::opening;
 use super::options::RunOptions;
 use super::self_metrics::LifeMetrics;
 use super::service::{Outlook, Service};
 use super::settings::{self, Settings};
 use super::sink::LogSink;
 use super::staging;
-use super::timekeeper::{self, Change, Timekeeper};
+use super::timekeeper::{Change, Timekeeper};
 use super::view::{LifeStatus, Request, View};
 use crate::discovery::{self, DiscoveryEnv, DiscoveryHandle};
 use crate::limits;
-use crate::model::block::EpochId;
+use crate::model::block::Sequence;
 use crate::model::time::Wall;
-use crate::model::timeline::{Epoch, EpochClock};
+use crate::model::timeline::EpochClock;
 use crate::net::lease;
 use crate::net::resolve::Resolver;
 use crate::net::server::ServerHandle;
@@ -41,7 +42,7 @@ use crate::sys::published::Published;
 use crate::sys::signal::{self, Signal};
 use crate::telemetry::budget::MemoryBudget;
 use crate::telemetry::registry::Registry;
-use crate::wal::{self, Wal};
+use crate::wal::Wal;
 use crate::web;
 use crate::web::backend::Readiness;
 use crate::web::door::Door;
@@ -61,7 +62,7 @@ impl Failure {
         }
     }
 
-    fn runtime(what: &str, error: impl std::fmt::Display) -> Failure {
+    pub(super) fn runtime(what: &str, error: impl std::fmt::Display) -> Failure {
         Failure {
             status: ExitStatus::Failure,
             message: format!("{what}: {error}"),
@@ -104,8 +105,8 @@ impl Joined {
         let settings = read_settings(&options)?;
         let (stage_dir, signals) = enclose(&options, &settings, &registry)?;
         let door = open_door(&options, &clock, &registry)?;
-        let wal = open_log(&options, &settings, stage_dir, &clock, &registry)?;
-        let (timekeeper, epoch) = begin_time(&wal, &*clock);
+        let (wal, sent_before) = opening::log(&options, &settings, stage_dir, &clock, &registry)?;
+        let (timekeeper, epoch) = opening::begin_time(&wal, &*clock);
         let (resolver, resolver_threads) = Resolver::start(Arc::clone(&clock), &registry)
             .map_err(|error| Failure::runtime("resolver", error))?;
         let discovery = start_discovery(&settings, &options, &clock, &registry)?;
@@ -127,7 +128,7 @@ impl Joined {
             },
         )?;
         let endpoint_env = endpoint_env(&options, &clock, &registry, resolver, &scrape, &memory);
-        let endpoints = start_endpoints(&settings, &wal, &endpoint_env)?;
+        let endpoints = start_endpoints(&settings, (&wal, sent_before), &endpoint_env)?;
         // Full: the web side refuses further requests.
         let (sender, requests) = bounded(limits::LIFE_REQUESTS);
         let life = Published::new(starting(&settings, started));
@@ -182,9 +183,10 @@ impl Joined {
     /// Puts another configuration in force: endpoints first, then scrapes, then discovery, so
     /// that a new job finds everything in place when its first targets arrive.
     pub(super) fn apply(&mut self, settings: Settings) -> Result<(), String> {
-        let result = self
-            .endpoints
-            .apply(&settings.config, &self.wal, &self.endpoint_env);
+        let sent_before = self.wal.status().load().progress.taken;
+        let result =
+            self.endpoints
+                .apply(&settings.config, &self.wal, &self.endpoint_env, sent_before);
         self.scrape
             .configure(settings.config.scrape_configs.clone());
         let alive = self.discovery.apply(settings.plan);
@@ -210,7 +212,7 @@ impl Joined {
             Some(Change::Froze(epoch)) => {
                 log::info!(component = "clock", epoch = epoch.id.0; "The wall clock is believed now; sending begins");
                 self.wal.begin_epoch(epoch);
-                settle_past(&self.wal, epoch);
+                opening::settle_past(&self.wal, epoch);
                 self.epoch.publish(self.timekeeper.clock());
             }
         }
@@ -246,6 +248,10 @@ impl Joined {
         self.discovery.request_stop();
         self.scrape.stop();
         self.wal.finish_appending();
+        // An endpoint that has sent all it sees would believe that it is done.
+        if !self.wal.wait_until_taken(limits::LOG_TAKE_PATIENCE) {
+            log::warn!(component = "log"; "The last scrapes wait for the log; what endpoints do not see any more is sent after the next start");
+        }
         let flushed = self.endpoints.stop(self.options.flush_deadline);
         forced(&flushed);
         let mut sound = self.wal.join();
@@ -285,12 +291,12 @@ fn enclose(
 
 fn start_endpoints(
     settings: &Settings,
-    wal: &Wal,
+    (wal, sent_before): (&Wal, Sequence),
     env: &EndpointEnv,
 ) -> Result<Endpoints, Failure> {
     let endpoints = Endpoints::new();
     endpoints
-        .apply(&settings.config, wal, env)
+        .apply(&settings.config, wal, env, sent_before)
         .map_err(|message| Failure {
             status: ExitStatus::Usage,
             message,
@@ -313,40 +319,6 @@ fn read_settings(options: &RunOptions) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// Opens the log, with a place for every endpoint.
-fn open_log(
-    options: &RunOptions,
-    settings: &Settings,
-    stage_dir: Option<PathBuf>,
-    clock: &Arc<dyn Clock>,
-    registry: &Registry,
-) -> Result<Wal, Failure> {
-    let path = &options.storage.path;
-    if path.join("wal").is_dir() {
-        log::info!(component = "log", path = path.display().to_string(); "Found the data of a Prometheus agent; it is left alone");
-    }
-    match &stage_dir {
-        Some(dir) => {
-            log::info!(component = "log", staging_path = dir.display().to_string(); "What is delivered in time is not written to disk");
-        }
-        None => {
-            log::info!(component = "log"; "No file system in memory: everything is written to disk");
-        }
-    }
-    let wal_options = wal::Options {
-        budget_bytes: options.storage.bytes_max,
-        age_max: options.storage.age_max,
-        sync_interval: options.storage.sync_interval,
-        ring_bytes: limits::RING_BYTES,
-        stage_dir,
-    };
-    let storage = Arc::new(RealFs);
-    let wal = wal::open(path, wal_options, storage, Arc::clone(clock), registry)
-        .map_err(|error| Failure::runtime("log", error))?;
-    Endpoints::take_places(&settings.config, &wal);
-    Ok(wal)
-}
-
 /// A registry with what belongs to no engine.
 fn registry() -> Registry {
     let registry = Registry::default();
@@ -365,37 +337,6 @@ fn start_service(
     engines.extend([wal.pulse(), discovery.pulse()]);
     let outlook = Outlook::new(view, registry);
     Service::start(&view.clock, outlook, engines, options.flush_deadline)
-}
-
-/// Once this process knows the time, fixes that of earlier ones which never did: their samples could
-/// never be sent otherwise.
-fn settle_past(wal: &Wal, current: Epoch) {
-    let timeline = wal.timeline().load();
-    let is_open = |epoch: &Epoch| timeline.get(epoch.id).is_some_and(|own| !own.frozen);
-    let settled = timekeeper::settle(&wal.past().open_epochs, current);
-    for epoch in settled
-        .into_iter()
-        .filter(|own| current.frozen && is_open(own))
-    {
-        log::warn!(component = "clock", epoch = epoch.id.0;
-            "Samples of an earlier run without a clock are sent as if it had ended just before this one");
-        wal.begin_epoch(epoch);
-    }
-}
-
-/// Begins this process's first epoch.
-fn begin_time(wal: &Wal, clock: &dyn Clock) -> (Timekeeper, Published<EpochClock>) {
-    let last = wal.last_epoch();
-    let id = last.map_or(EpochId(0), |epoch| epoch.id);
-    let newest = wal.past().latest.unwrap_or(Wall(i64::MIN));
-    let (keeper, epoch) = Timekeeper::start(clock.mono(), clock.wall(), id, newest);
-    if let Some(doubt) = keeper.doubt() {
-        log::warn!(component = "clock", reason = format!("{doubt:?}"); "The wall clock cannot be right; samples are kept and sent once it is");
-    }
-    wal.begin_epoch(epoch);
-    settle_past(wal, epoch);
-    let published = Published::new(keeper.clock());
-    (keeper, published)
 }
 
 fn start_discovery(

@@ -14,6 +14,7 @@ mod joined;
 mod journey;
 mod life;
 mod metadata;
+mod opening;
 pub mod options;
 mod self_metrics;
 mod service;

@@ -75,6 +75,9 @@ pub const LOG_GATHER: Duration = Duration::from_millis(100);
 /// So many in the inbox end the gathering, so that nobody finds it full because of it.
 pub const LOG_GATHER_BLOCKS: usize = LOG_INBOX / 2;
 
+/// How long a stop waits until the log has taken the last blocks; a disk that hangs may hold it up.
+pub const LOG_TAKE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Commands on their way to the log's thread. Full: the sender waits.
 pub const LOG_COMMANDS: usize = 16;
 

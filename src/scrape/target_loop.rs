@@ -101,6 +101,9 @@ pub struct TargetLoop {
     alive: bool,
     /// Time of the last block in its epoch, so that times grow.
     last: Option<ScrapeTime>,
+    /// Since when nothing of the page's series was delivered: the last page, the markers that
+    /// followed it, or the first attempt of all.
+    silent: Option<ScrapeTime>,
 }
 
 impl TargetLoop {
@@ -127,6 +130,7 @@ impl TargetLoop {
             starts: None,
             alive: false,
             last: None,
+            silent: None,
         }
     }
 
@@ -163,6 +167,7 @@ impl TargetLoop {
     /// Goes on where another core of the same target was, with an empty cache.
     pub fn follow(&mut self, other: &TargetLoop) {
         self.last = other.last;
+        self.silent = other.silent;
     }
 
     /// Goes on as another target with the same public labels (a label that samples do not carry
@@ -192,7 +197,6 @@ impl TargetLoop {
 
     /// Takes a page that was fetched completely.
     pub fn page(&mut self, at: ScrapeTime, page: &PageView<'_>, duration: Duration) -> Outcome {
-        let before = self.last;
         let at = self.advance(at);
         let rules = self.rules(at);
         let context = PageContext {
@@ -208,7 +212,7 @@ impl TargetLoop {
         let read = page::read(&context, format, bytes, &self.chunks, rules, &self.past);
         self.count_given_up(&read);
         match read {
-            Ok(page) => self.accept((before, at), page, duration, body_bytes),
+            Ok(page) => self.accept(at, page, duration, body_bytes),
             Err(refused) => {
                 let page::Refused { error, counts } = *refused;
                 let report = self.report(duration, counts, Some(body_bytes));
@@ -268,13 +272,7 @@ impl TargetLoop {
         self.failure_blocks(at, &report)
     }
 
-    fn accept(
-        &mut self,
-        (before, at): (Option<ScrapeTime>, ScrapeTime),
-        page: Page,
-        duration: Duration,
-        bytes: u64,
-    ) -> Outcome {
+    fn accept(&mut self, at: ScrapeTime, page: Page, duration: Duration, bytes: u64) -> Outcome {
         let Filled {
             mut values,
             mut side,
@@ -305,7 +303,8 @@ impl TargetLoop {
             ..self.report(duration, counts, Some(bytes))
         };
         report.push_values(self.config.extra_scrape_metrics, &mut values);
-        let before = before.filter(|_| self.config.start_zeros);
+        let since = self.silent.replace(at);
+        let before = since.filter(|_| self.config.start_zeros);
         let zeros = before.and_then(|before| zeros(before, at, &values, &side));
         let zeros = zeros.map(|(values, side)| block(at, Arc::clone(&self.list), values, side));
         let mut blocks = Vec::from_iter(zeros);
@@ -384,7 +383,11 @@ impl TargetLoop {
         report.push_values(self.config.extra_scrape_metrics, &mut values);
         let list = Arc::clone(&self.report_list);
         let mut blocks = vec![block(at, list, values, SideTables::default())];
-        if std::mem::take(&mut self.alive) {
+        let ends = std::mem::take(&mut self.alive);
+        if ends || self.silent.is_none_or(|since| since.epoch != at.epoch) {
+            self.silent = Some(at);
+        }
+        if ends {
             let kept = self.chunks.len();
             self.chunks.append(&mut self.replaced);
             let markers = self.marker_values();

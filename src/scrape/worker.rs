@@ -184,7 +184,8 @@ impl Worker {
         let Ordered { id, scheduled, .. } = ordered;
         let ahead = scheduled.since(self.env.clock.mono());
         let target = self.targets.get(&id);
-        if target.is_some_and(|own| own.may_begin_ahead(ahead)) {
+        let is_free = !self.waiting.contains(id);
+        if is_free && target.is_some_and(|own| own.may_begin_ahead(ahead)) {
             self.scrape(id, scheduled, ordered.refused.as_deref());
         } else {
             self.upcoming.insert(ordered);

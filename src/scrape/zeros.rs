@@ -1,16 +1,17 @@
 //! Samples of zero where series begin (`created-timestamp-zero-ingestion`): a counter that is seen first
 //! at 5 has grown by 5 since its start timestamp.
 //!
-//! A series gets one if its start timestamp lies between the last scrape of its target and this one:
-//! then nothing of it was sent that is younger, and nothing has to be remembered of any series. At the
-//! first scrape of a target nobody knows what was sent before, so there is none.
+//! A series gets one if its start timestamp lies between the last page of its target (or the markers
+//! that followed it) and this one: then nothing of it was sent that is younger, and nothing has to be
+//! remembered of any series. At the first scrape of a target nobody knows what was sent before, so
+//! there is none.
 
 use super::target_loop::ScrapeTime;
 use crate::model::block::SideTables;
 use crate::model::histogram::{Buckets, Counts, NativeHistogram, ResetHint};
 use crate::model::value::{ABSENT, is_absent};
 
-/// The zeros of a scrape that followed the one at `before`: values and tables of a block that goes
+/// The zeros of a scrape, when nothing of its series was sent since `before`: values and tables of a block that goes
 /// before its own, with the same series.
 #[must_use]
 pub(super) fn zeros(

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::core::LogStatus;
@@ -44,6 +45,8 @@ pub struct Wal {
     status: Published<LogStatus>,
     thread: JoinHandle<()>,
     pulse: Pulse,
+    /// Disconnected when the thread has taken the last block.
+    taken: Receiver<()>,
     _lock: Box<dyn HeldLock>,
 }
 
@@ -161,6 +164,8 @@ pub fn open(
     // Full: the sender waits; epochs are rare.
     let (epochs_tx, epochs) = bounded(limits::LOG_COMMANDS);
     let (hurry_tx, hurry) = bounded(1);
+    // Nothing is ever sent: its end is the message.
+    let (untaken, taken) = bounded(1);
     let status = Published::new(opened.core.status());
     let (beat, pulse) = pulse("wal");
     let shell = Shell {
@@ -169,6 +174,7 @@ pub fn open(
         blocks,
         hurry: Some(hurry),
         gather: Gather::default(),
+        untaken: Some(untaken),
         epochs,
         clock: Arc::clone(&opened.log.clock),
         status: status.clone(),
@@ -189,6 +195,7 @@ pub fn open(
         status,
         thread,
         pulse,
+        taken,
         _lock: opened.lock,
     })
 }
@@ -204,6 +211,13 @@ impl Wal {
     /// last frame. Queues go on reading and settling.
     pub fn finish_appending(&self) {
         self.appender.lock().take();
+    }
+
+    /// Waits until queues can read all that was appended: [`Wal::finish_appending`] was called and the
+    /// last appender is gone. False if that takes longer than `patience`.
+    #[must_use]
+    pub fn wait_until_taken(&self, patience: Duration) -> bool {
+        self.taken.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
     }
 
     /// A seat for the queue of that name, at start or at any time later, from any thread. The

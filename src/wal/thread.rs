@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, TryRecvError, never, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
 
 use super::core::{Core, LogStatus, Notice};
 use super::gather::Gather;
@@ -46,6 +46,8 @@ pub(super) struct Shell {
     /// Has a message when the inbox fills up; none when no more blocks come.
     pub(super) hurry: Option<Receiver<()>>,
     pub(super) gather: Gather,
+    /// Goes when everything that was appended can be read and nothing more will come.
+    pub(super) untaken: Option<Sender<()>>,
     pub(super) epochs: Receiver<Epoch>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: Published<LogStatus>,
@@ -76,6 +78,7 @@ impl Shell {
                 Event::Blocks(blocks) => self.take(now, blocks),
                 Event::NoMoreBlocks => {
                     self.blocks = never();
+                    self.untaken = None;
                     let notices = self.core.finish(now);
                     self.report(notices);
                 }

@@ -285,6 +285,28 @@ fn the_target_limit_holds_while_memory_runs_short() {
 }
 
 #[test]
+fn an_attempt_that_waits_for_memory_is_not_overtaken_by_the_next_one_ahead_of_its_time() {
+    let memory = MemoryBudget::short_of(&Registry::default(), Relief::Concurrency);
+    let mut idle = Idle::new(memory);
+    let config = Arc::new(job("j"));
+    let id = idle.start(&config, "127.0.1.1:1");
+    idle.scrape(id, Some("not asked"));
+    for number in 1..=limits::MEMORY_EXCHANGES {
+        let other = idle.start(&config, &format!("127.0.0.{number}:1"));
+        idle.scrape(other, None);
+    }
+    idle.scrape(id, None);
+    assert!(idle.worker.waiting.contains(id));
+    idle.worker.obey(Order::Scrape {
+        id,
+        scheduled: idle.clock.mono() + limits::SCRAPE_AHEAD,
+        refused: None,
+    });
+    assert_eq!(idle.worker.env.metrics.missed.get(), 0.0, "its time comes");
+    assert_eq!(idle.worker.wait(), Some(limits::SCRAPE_AHEAD));
+}
+
+#[test]
 fn a_target_that_is_down_is_tried_ahead_with_others() {
     let mut idle = Idle::new(MemoryBudget::unlimited());
     let id = idle.start(&Arc::new(job("j")), "127.0.0.1:1");

@@ -17,7 +17,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::codec::values;
 use super::format::frame::FrameHeader;

@@ -154,9 +154,12 @@ fn an_epoch_is_known_before_its_first_block_is_read() {
 
 /// Waits until the log's thread has done all that it was given.
 fn wait_for_rest(wal: &Wal) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = SystemClock.mono() + Duration::from_secs(10);
     while wal.pulse().read().is_working() {
-        assert!(Instant::now() < deadline, "the log's thread does not rest");
+        assert!(
+            SystemClock.mono() < deadline,
+            "the log's thread does not rest"
+        );
         std::thread::yield_now();
     }
 }
@@ -193,6 +196,31 @@ fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
     wal.finish_appending();
     drop(appender);
     drain(&mut queue, 1);
+    assert!(wal.join());
+}
+
+#[test]
+fn the_last_blocks_can_be_read_once_they_are_said_to_be_taken() {
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = Arc::new(ManualClock::new(Mono::from_millis(5000), Wall(5)));
+    let wal = running_at(dir.path(), &Registry::default(), Arc::clone(&clock) as _);
+    wal.begin_epoch(epoch(1, true));
+    let mut queue = wal.register_queue("q");
+    let appender = wal.appender().expect("open");
+    let mut workload = Workload::new(5, 2);
+    for _ in 0..2 {
+        assert!(appender.send(workload.next_block()));
+        queue.start = AckRanges::up_to(drain(&mut queue, 1)[0].sequence);
+        wait_for_rest(&wal);
+    }
+    // The log gathers.
+    assert!(appender.send(workload.next_block()));
+    wal.finish_appending();
+    assert!(!wal.wait_until_taken(Duration::ZERO), "more may come");
+    drop(appender);
+    assert!(wal.wait_until_taken(Duration::from_secs(10)));
+    let next = queue.source.next(queue.start.floor()).expect("readable");
+    assert!(matches!(next, Next::Block(_)), "{next:?}");
     assert!(wal.join());
 }
 

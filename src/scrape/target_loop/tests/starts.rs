@@ -246,6 +246,41 @@ fn starts_before_the_last_scrape_or_ahead_of_this_one_give_no_zero() {
 }
 
 #[test]
+fn what_begins_while_its_target_is_down_gets_a_zero_however_often_it_was_tried_since() {
+    let mut harness = with_zeros(false);
+    for _page_between in 0..2 {
+        harness.failed();
+        let since = wall_of(&harness);
+        harness.failed();
+        harness.failed();
+        let outcome = harness.open_metrics(&begun(5, (since + 500) as f64 / 1000.0));
+        assert_eq!(zeros_of(&outcome), [zero_at(since + 500)]);
+    }
+    // The markers have the time of the first failure.
+    harness.failed();
+    let markers = wall_of(&harness);
+    harness.failed();
+    let outcome = harness.open_metrics(&begun(5, (markers - 1) as f64 / 1000.0));
+    assert_eq!(zeros_of(&outcome), [""; 0]);
+}
+
+#[test]
+fn an_attempt_under_another_clock_counts_for_what_begins_later() {
+    let mut harness = with_zeros(false);
+    harness.open_metrics("");
+    let mut at = harness.time();
+    at.epoch = EpochId(2);
+    harness.target.failed(at, Duration::from_millis(5), Some(0));
+    let started = (at.wall.0 + 500) as f64 / 1000.0;
+    let page = format!("{}# EOF\n", begun(5, started));
+    let page = PageView::as_sent(Format::OpenMetrics, page.as_bytes());
+    at.offset_ms += 15_000;
+    at.wall.0 += 15_000;
+    let outcome = harness.target.page(at, &page, Duration::from_millis(5));
+    assert_eq!(zeros_of(&outcome), [zero_at(at.wall.0 - 14_500)]);
+}
+
+#[test]
 fn without_the_feature_there_are_no_zeros() {
     let mut harness = harness(true);
     harness.open_metrics("");
