@@ -164,12 +164,11 @@ fn wait_for_rest(wal: &Wal) {
     }
 }
 
-#[test]
-fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
-    let dir = tempfile::tempdir().expect("folder");
-    // It stands still, so that gathering does not end by itself.
+/// A log that gathers, by a clock that stands still, so that this does not end by itself. Its queue has
+/// read what there was.
+fn gathering(dir: &Path) -> (Wal, Arc<ManualClock>, super::super::Queue, Workload) {
     let clock = Arc::new(ManualClock::new(Mono::from_millis(5000), Wall(5)));
-    let wal = running_at(dir.path(), &Registry::default(), Arc::clone(&clock) as _);
+    let wal = running_at(dir, &Registry::default(), Arc::clone(&clock) as _);
     wal.begin_epoch(epoch(1, true));
     let mut queue = wal.register_queue("q");
     let appender = wal.appender().expect("open");
@@ -180,7 +179,14 @@ fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
         // A block can be read before its thread looks for the next one, which must not find it yet.
         wait_for_rest(&wal);
     }
-    // From here on the log gathers.
+    (wal, clock, queue, workload)
+}
+
+#[test]
+fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
+    let dir = tempfile::tempdir().expect("folder");
+    let (wal, clock, mut queue, mut workload) = gathering(dir.path());
+    let appender = wal.appender().expect("open");
     for _ in 1..limits::LOG_GATHER_BLOCKS {
         let next = queue.source.next(queue.start.floor()).expect("readable");
         assert!(matches!(next, Next::CaughtUp), "{next:?}");
@@ -202,18 +208,8 @@ fn blocks_that_come_often_are_taken_together_and_none_is_left_behind() {
 #[test]
 fn the_last_blocks_can_be_read_once_they_are_said_to_be_taken() {
     let dir = tempfile::tempdir().expect("folder");
-    let clock = Arc::new(ManualClock::new(Mono::from_millis(5000), Wall(5)));
-    let wal = running_at(dir.path(), &Registry::default(), Arc::clone(&clock) as _);
-    wal.begin_epoch(epoch(1, true));
-    let mut queue = wal.register_queue("q");
+    let (wal, _clock, mut queue, mut workload) = gathering(dir.path());
     let appender = wal.appender().expect("open");
-    let mut workload = Workload::new(5, 2);
-    for _ in 0..2 {
-        assert!(appender.send(workload.next_block()));
-        queue.start = AckRanges::up_to(drain(&mut queue, 1)[0].sequence);
-        wait_for_rest(&wal);
-    }
-    // The log gathers.
     assert!(appender.send(workload.next_block()));
     wal.finish_appending();
     assert!(!wal.wait_until_taken(Duration::ZERO), "more may come");
