@@ -159,6 +159,12 @@ impl Assigned {
         self.running.is_some()
     }
 
+    /// Whether a scrape began after one that was due at `scheduled` should have: it stands for both.
+    /// A process that was suspended finds several that are due.
+    pub(super) fn has_begun_since(&self, scheduled: Mono) -> bool {
+        self.last_started.is_some_and(|begun| scheduled < begun)
+    }
+
     /// Whether a scrape that is due so much later can begin now, together with others: one of a
     /// target that is down, for up to a tenth of its interval. It will be down nearly always, and at
     /// that time as well as at this one.

@@ -40,7 +40,7 @@ pub struct ScrapeMetrics {
     pub out_of_bounds: Arc<Counter>,
     /// Exemplars rejected.
     pub exemplars_rejected: Arc<Counter>,
-    /// Scrapes that were due while the last one of the target was still under way.
+    /// Scrapes that were due while the last one of the target was still under way, or had not begun.
     pub missed: Arc<Counter>,
     /// Times a pool had more targets than its limit.
     pub target_limit: Arc<Counter>,
@@ -119,7 +119,7 @@ impl ScrapeMetrics {
             ),
             missed: counter(
                 "narthex_target_scrapes_missed_total",
-                "Scrapes skipped because the target's last one was still under way.",
+                "Scrapes skipped because the target's last one was still under way, or began after they were due.",
             ),
             target_limit: counter(
                 "prometheus_target_scrape_pool_exceeded_target_limit_total",

@@ -267,7 +267,8 @@ impl Worker {
         let Some(assigned) = self.targets.get(&id) else {
             return;
         };
-        if assigned.is_running() || self.waiting.contains(id) {
+        let is_late = assigned.has_begun_since(scheduled);
+        if assigned.is_running() || self.waiting.contains(id) || is_late {
             self.env.metrics.missed.inc();
             return;
         }

@@ -267,6 +267,32 @@ fn a_scrape_that_is_ordered_ahead_begins_in_time() {
     assert_eq!(missed, 0.0, "twice the same is one scrape");
 }
 
+/// As after the process was suspended, with a scrape ordered ahead.
+#[test]
+fn a_slot_that_passed_before_the_last_scrape_began_is_not_made_up_for() {
+    let mut idle = Idle::new(MemoryBudget::unlimited());
+    let id = idle.start(&Arc::new(job("j")), "127.0.0.1:1");
+    let kept = Arc::new(Kept::default());
+    idle.worker.env.sink = Arc::<Kept>::clone(&kept);
+    let first = idle.clock.mono() + limits::SCRAPE_AHEAD;
+    let order = |idle: &mut Idle, scheduled: Mono| {
+        idle.worker.obey(Order::Scrape {
+            id,
+            scheduled,
+            refused: Some("not asked".into()),
+        });
+        idle.worker.begin_due();
+        (kept.0.lock().len(), idle.worker.env.metrics.missed.get())
+    };
+    assert_eq!(order(&mut idle, first), (0, 0.0));
+    idle.clock.advance_ms(4_000);
+    idle.worker.begin_due();
+    let second = first + Duration::from_millis(200);
+    assert_eq!(order(&mut idle, second), (1, 1.0), "the first stood for it");
+    let third = idle.clock.mono();
+    assert_eq!(order(&mut idle, third), (2, 1.0));
+}
+
 #[test]
 fn the_target_limit_holds_while_memory_runs_short() {
     let memory = MemoryBudget::short_of(&Registry::default(), Relief::Concurrency);
