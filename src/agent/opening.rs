@@ -18,7 +18,7 @@ use crate::sys::published::Published;
 use crate::telemetry::registry::Registry;
 use crate::wal::{self, Wal};
 
-/// Opens the log, with a place for every endpoint; the last block that it has.
+/// Opens the log, with a place for every endpoint, and says which block is its last.
 pub(super) fn log(
     options: &RunOptions,
     settings: &Settings,

@@ -34,6 +34,10 @@ impl Keyword {
 #[inline(always)]
 pub(super) fn plain(format: Format, input: &[u8]) -> Option<(Item<'_>, usize)> {
     let (start, rest) = input.split_first_chunk::<7>()?;
+    // Rows that are not of the commonest kind come by here too.
+    if start[0] != b'#' {
+        return None;
+    }
     let (name_end, end) = plain_parts(rest)?;
     let name = std::str::from_utf8(&rest[..name_end]).ok()?;
     let content = &rest[name_end + 1..end];

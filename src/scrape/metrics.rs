@@ -40,7 +40,8 @@ pub struct ScrapeMetrics {
     pub out_of_bounds: Arc<Counter>,
     /// Exemplars rejected.
     pub exemplars_rejected: Arc<Counter>,
-    /// Scrapes that were due while the last one of the target was still under way, or had not begun.
+    /// Scrapes that were due while the last one of the target was still under way, or began after they
+    /// were due.
     pub missed: Arc<Counter>,
     /// Times a pool had more targets than its limit.
     pub target_limit: Arc<Counter>,
